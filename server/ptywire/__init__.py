@@ -1,0 +1,1 @@
+"""Pure codecs of everything ptyd speaks: bytes in, values out, no I/O."""
