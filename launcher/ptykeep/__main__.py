@@ -1,0 +1,10 @@
+"""Start of a keeper: ``python -I -S …/ptykeep/__main__.py``, its launch request on fd 3."""
+
+import os
+import sys
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from ptykeep.keeper import main  # noqa: E402 - the path comes first
+
+main()

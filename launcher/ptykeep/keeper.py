@@ -1,0 +1,335 @@
+"""The keeper's life: build the box, keep a server running, wait, write the status down, go.
+
+It reads no output and answers no client. SIGTERM stops the container (the program gets SIGTERM and
+ten seconds), SIGINT ends it at once, SIGHUP replaces the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from ptylaunch.container import Box, build
+from ptylaunch.errors import LaunchFailed
+
+from ptykeep import state
+from ptykeep.listener import Listener, bind_control, bind_tcp
+from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive, send
+from ptykeep.server import Server
+from ptykeep.session import Session, open_session
+
+STOP_TIMEOUT = 10.0
+"""Seconds between SIGTERM and SIGKILL, as docker's."""
+
+_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Keeper:
+    """One container: its box, its sessions, its listeners and its server."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.dirs = state.Dirs(request["data"], request["run"])
+        self.id: str = request["container"]
+        self.directory = state.container_dir(self.dirs, self.id)
+        self.spec = state.read_json(f"{self.directory}/config.json")
+        self.options: dict[str, Any] = json.loads(self.spec["annotations"][state.OPTIONS])
+        self.listeners: list[Listener] = []
+        self.server = Server(request["path"], self.directory)
+        self.box: Box | None = None
+        self.session: Session | None = None
+        self.state: dict[str, Any] = {
+            "format": 1,
+            "id": self.id,
+            "name": self.options["name"],
+            "status": "created",
+            "keeper_pid": os.getpid(),
+            "created": time.time(),
+            "epoch": 1,
+        }
+        self._kill_at: float | None = None
+        self._dirty = False
+        self._finished = False
+        self._wakeup = self._catch_signals()
+
+    def _catch_signals(self) -> int:
+        """Make signals readable: poll(2) then waits for them and for sockets alike."""
+        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        return reading
+
+    # Start
+
+    def start(self) -> None:
+        """Bind, build, run; raise OSError or LaunchFailed with nothing left behind."""
+        try:
+            self._bind()
+            self.server.start()  # imports while the box is being built
+            self._greet()
+            self.session = open_session(self.spec, self.options)
+            self.box = build(self.spec, self.directory, stdio=self.session.stdio)
+            self.session.adopt(self.box.pty_fd, self.box.tty_fd)
+            self._announce()
+            self.save(status="created", init_pid=self.box.init_pid, pid=self.box.pid)
+            self.box.start()
+            self.session.close_program_ends()
+            self.save(status="running", started=time.time())
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _bind(self) -> None:
+        for wanted in self.options["listen"]:
+            bound = bind_tcp(wanted["dialect"], wanted["host"], wanted["port"])
+            self.listeners.append(bound)
+        self.listeners.append(bind_control(state.socket_dir(self.dirs, self.id)))
+        self.state["listeners"] = [
+            {**listener.describe(), "tls": listener.dialect == "ptyd.v1" and self.options["tls"]}
+            for listener in self.listeners
+        ]
+
+    def _greet(self) -> None:
+        """Tell a new server what there is: everything it needs to take over."""
+        self.server.send(
+            {
+                "type": "hello",
+                "version": VERSION,
+                "id": self.id,
+                "name": self.options["name"],
+                "directory": self.directory,
+                "owner": os.geteuid(),
+                "options": self.options,
+                "listeners": self.state["listeners"],
+            },
+            [listener.socket.fileno() for listener in self.listeners],
+        )
+        if self.box is not None:
+            self._announce()
+
+    def _announce(self) -> None:
+        assert self.session is not None
+        fields, fds = self.session.describe()
+        self.server.send({"type": "session", "session": 0, "epoch": 1, **fields}, fds)
+
+    def abandon(self) -> None:
+        """Undo a start that failed: the container never was."""
+        self.server.kill()
+        if self.box is not None:
+            self.box.close()
+        state.remove_container(self.dirs, self.id)
+
+    def save(self, **fields: Any) -> None:
+        """Write state.json; on a full disk remember to try again."""
+        self.state.update(fields)
+        try:
+            state.write_json(f"{self.directory}/state.json", self.state)
+            self._dirty = False
+        except OSError as error:
+            if not self._dirty:
+                log(f"state.json is not written: {error.strerror}")
+            self._dirty = True
+
+    # Life
+
+    def run(self) -> None:
+        """Wait for signals, for the server and for time, until the container is over."""
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        registered: socket.socket | None = None
+        while not self._finished:
+            if registered is not self.server.socket:
+                if registered is not None:
+                    poll.unregister(registered.fileno() if registered.fileno() >= 0 else self._gone)
+                registered = self.server.socket
+                if registered is not None:
+                    self._gone = registered.fileno()
+                    poll.register(registered, select.POLLIN)
+            for fd, _ in poll.poll(self._timeout()):
+                if fd == self._wakeup:
+                    for number in os.read(fd, 64):
+                        self._on_signal(number)
+                elif self.server.socket is not None and fd == self.server.socket.fileno():
+                    self._on_server()
+            self._on_time()
+
+    def _timeout(self) -> float | None:
+        """Return milliseconds until something is due, None for never."""
+        due = [at for at in (self._kill_at, self.server.restart_at, self.server.kill_at) if at]
+        if self._dirty:
+            due.append(time.monotonic() + 1.0)
+        return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
+
+    def _on_signal(self, number: int) -> None:
+        match number:
+            case signal.SIGCHLD:
+                self._reap()
+            case signal.SIGTERM:
+                self.stop()
+            case signal.SIGINT:
+                self.end_now()
+            case signal.SIGHUP:
+                self.server.replace()
+            case _:
+                pass
+
+    def _on_time(self) -> None:
+        now = time.monotonic()
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            self._signal_init(signal.SIGKILL)
+        if self._dirty:
+            self.save()
+        if self.server.on_time(now):
+            self._greet()
+
+    def _reap(self) -> None:
+        """Reap every child: the server, init, and orphans that a subreaper is given."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.server.pid:
+                self._on_server_exit(os.waitstatus_to_exitcode(status))
+            elif self.box is not None and pid == self.box.init_pid:
+                self._on_exit(os.waitstatus_to_exitcode(status))
+
+    def _on_exit(self, code: int) -> None:
+        """Write the program's status down, before anybody is told."""
+        status = 128 - code if code < 0 else code
+        assert self.session is not None
+        self._kill_at = None
+        self.session.status = status
+        self.save(status="exited", exit_status=status, finished=time.time())
+        self.server.send({"type": "exited", "session": 0, "status": status})
+
+    def _on_server_exit(self, code: int) -> None:
+        over = self.session is not None and self.session.status is not None
+        if over and code == EXIT_DONE:
+            self.finish()
+            return
+        self.server.on_exit(code)
+
+    def _on_server(self) -> None:
+        """Act on what the server asks, each request checked against what it may."""
+        assert self.server.socket is not None
+        try:
+            packet = receive(self.server.socket)
+        except (BlockingIOError, ValueError):
+            return
+        if packet is None:
+            self.server.disconnect()
+            return
+        for fd in packet.fds:
+            os.close(fd)
+        self._on_request(packet)
+
+    def _on_request(self, packet: Packet) -> None:
+        match packet.fields:
+            case {"type": "ready", "intake": str(intake)}:
+                self.save(server_pid=self.server.pid, intake=intake)
+            case {"type": "signal", "signal": int(number)} if 0 < number < signal.NSIG:
+                self._signal_init(number)
+            case {"type": "close-stdin"} if self.session is not None:
+                self.session.close_stdin()
+            case {"type": "stop"}:
+                self.stop()
+            case _:
+                pass
+
+    # End
+
+    def stop(self) -> None:
+        """Ask the program to end, and see to it in ten seconds."""
+        if self.session is not None and self.session.status is not None:
+            self.server.hurry()
+            return
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + STOP_TIMEOUT
+        self._signal_init(signal.SIGTERM)
+        assert self.box is not None
+        if self.box.pty_fd is not None and ignores(self.box.pid, signal.SIGTERM):
+            # An interactive shell ignores SIGTERM; what ends one is its terminal going away.
+            self._signal_init(signal.SIGHUP)
+
+    def end_now(self) -> None:
+        """Kill the program, or if it has ended wait for nobody any more."""
+        if self.session is not None and self.session.status is not None:
+            self.finish()
+        else:
+            self._kill_at = None
+            self._signal_init(signal.SIGKILL)
+
+    def _signal_init(self, number: int) -> None:
+        over = self.session is None or self.session.status is not None
+        if self.box is not None and not over:
+            os.kill(self.box.init_pid, number)  # not yet reaped, so the pid is still its
+
+    def finish(self) -> None:
+        """Leave: the program has ended and whoever wanted to know does."""
+        self.server.kill()
+        if self.options["rm"]:
+            state.remove_container(self.dirs, self.id)
+        else:
+            import shutil  # only needed once, at the end
+
+            shutil.rmtree(state.socket_dir(self.dirs, self.id), ignore_errors=True)
+            self.save(server_pid=None, keeper_pid=None)
+        self._finished = True
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Tell whether a process ignores a signal (proc(5): SigIgn)."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"SigIgn:"):
+                    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    except OSError:
+        pass
+    return False
+
+
+def log(line: str) -> None:
+    sys.stderr.write(f"keeper: {line}\n")
+    sys.stderr.flush()
+
+
+def main() -> NoReturn:
+    """Read the launch request from fd 3, start, answer, live."""
+    os.umask(0o077)
+    with socket.socket(fileno=FD) as launcher:
+        launcher.set_inheritable(False)
+        with launcher.makefile("rb") as lines:
+            request = json.loads(lines.readline())
+        answer: dict[str, Any]
+        keeper: Keeper | None = None
+        try:
+            lock = state.take_lock(f"{request['data']}/containers/{request['container']}")
+            os.chdir("/")
+            keeper = Keeper(request)
+            keeper.start()
+            answer = {"pid": os.getpid(), "listeners": keeper.state["listeners"]}
+        except LaunchFailed as error:
+            answer = {"error": str(error), "exit_code": error.exit_code}
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            answer = {"error": f"{where}{error.strerror}", "exit_code": 125}
+        try:
+            launcher.sendall(json.dumps(answer).encode())
+        except OSError:
+            pass  # whoever started us is gone; the container is not
+    if "error" in answer or keeper is None:
+        os._exit(1)
+    keeper.run()
+    os.close(lock)
+    os._exit(0)

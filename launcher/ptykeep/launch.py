@@ -1,0 +1,87 @@
+"""Starting a keeper: what ``ptyd run`` does once a container's folder is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+from ptykeep import keeper_main
+from ptykeep.protocol import FD
+
+
+class StartFailed(Exception):
+    """The container did not start; ``exit_code`` is docker's, the message one line for a user."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Starting:
+    """A keeper on its way: :meth:`wait` for it, and do something else before."""
+
+    def __init__(self, sock: socket.socket, pid: int) -> None:
+        self._socket = sock
+        self.pid = pid
+
+    def wait(self) -> dict[str, Any]:
+        """Return what the keeper says once the program runs; raise StartFailed."""
+        answer = b""
+        with self._socket:
+            while chunk := self._socket.recv(1 << 16):
+                answer += chunk
+        if not answer:
+            raise StartFailed("the keeper ended before it could say why", 125)
+        fields: dict[str, Any] = json.loads(answer)
+        if "error" in fields:
+            raise StartFailed(fields["error"], fields["exit_code"])
+        return fields
+
+
+def start_keeper(data: str, run: str, container: str) -> Starting:
+    """Start the keeper of a container whose config.json is written.
+
+    The keeper gets an empty environment, a session of its own and an argv that tells nothing; what
+    it needs to know goes over its socket, the server's import path included.
+    """
+    ours, theirs = socket.socketpair()
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    log = os.open(
+        f"{data}/containers/{container}/keeper.log",
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
+        0o600,
+    )
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", keeper_main()],
+            {},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, null, 0),
+                (os.POSIX_SPAWN_DUP2, null, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),
+            ],
+            setsid=True,
+            setsigmask=(),
+        )
+    finally:
+        os.close(null)
+        os.close(log)
+        theirs.close()
+    request = {"data": data, "run": run, "container": container, "path": import_path()}
+    ours.sendall(json.dumps(request).encode() + b"\n")
+    return Starting(ours, pid)
+
+
+def import_path() -> list[str]:
+    """Return the folders that the server imports from: ours without the standard library's."""
+    standard = (sys.prefix + "/lib/python", sys.base_prefix + "/lib/python")
+    return [
+        path
+        for path in sys.path
+        if os.path.isdir(path) and (not path.startswith(standard) or path.endswith("-packages"))
+    ]

@@ -1,0 +1,66 @@
+"""What keeper and server say to each other: JSON in SOCK_SEQPACKET packets, fds by SCM_RIGHTS.
+
+====================  ==========================================================================
+keeper to server
+``hello``             ``version id name directory owner options listeners``; one fd a listener
+``session``           ``session epoch tty rows cols status``; fds named in ``fds``, in this order
+``exited``            ``session status``
+server to keeper
+``ready``             ``version intake``: it serves; how bytes reach the journal
+``signal``            ``session signal`` (a number)
+``close-stdin``       ``session``: close the keeper's copy of the write end
+``stop``              as SIGTERM to the keeper
+====================  ==========================================================================
+
+Unknown messages and fields are ignored, so a new server understands an old keeper. The fds of a
+session with a terminal are ``pty pipe_read pipe_write input``, without one ``stdout stderr input``
+and ``stdin`` while that is open; ``input`` is the memfd that keeps input positions.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+from typing import Any, Final, NamedTuple
+
+VERSION: Final = 1
+FD: Final = 3
+"""The server's end of the socket, by number."""
+
+EXIT_DONE: Final = 0
+"""The server's exit code once every session has ended and its clients know."""
+EXIT_REPLACED: Final = 3
+"""The server's exit code when it was asked to make room for the next."""
+
+_MAX_PACKET: Final = 1 << 16
+_MAX_FDS: Final = 64
+
+
+class Packet(NamedTuple):
+    """One message and the fds that came with it, close-on-exec and the receiver's to close."""
+
+    fields: dict[str, Any]
+    fds: list[int]
+
+
+def send(sock: socket.socket, fields: dict[str, Any], fds: list[int] | None = None) -> None:
+    """Send one packet; raise OSError when the peer is gone or its queue is full."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([json.dumps(fields).encode()], ancillary, socket.MSG_NOSIGNAL)
+
+
+def receive(sock: socket.socket) -> Packet | None:
+    """Return the next packet, None at end-of-file; raise BlockingIOError when there is none yet."""
+    space = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
+    try:
+        data, ancillary, _, _ = sock.recvmsg(_MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        return None
+    fds = array.array("i")
+    for level, kind, payload in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if not data:
+        return None
+    return Packet(json.loads(data), fds.tolist())

@@ -1,0 +1,149 @@
+"""The keeper's side of a server: start it, talk to it, start it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, Final
+
+from ptykeep.protocol import EXIT_REPLACED, FD, send
+
+FIRST_BACKOFF: Final = 0.1
+LAST_BACKOFF: Final = 5.0
+SHORT_LIFE: Final = 1.0
+"""Seconds: a server that lived shorter is started again only after a pause."""
+LONG_LIFE: Final = 10.0
+"""Seconds after which a server's death says nothing about the next one."""
+REPLACE_TIMEOUT: Final = 2.0
+"""Seconds that a server has to leave when it is asked to."""
+
+
+class Server:
+    """The one server process at a time, or the moment of the next."""
+
+    def __init__(self, path: list[str], directory: str) -> None:
+        self._path = path
+        self._log = f"{directory}/server.log"
+        self._program = next(
+            f"{folder}/ptyd/__main__.py"
+            for folder in path
+            if os.path.exists(f"{folder}/ptyd/__main__.py")
+        )
+        self.pid: int | None = None
+        self.socket: socket.socket | None = None
+        self.restart_at: float | None = None
+        self.kill_at: float | None = None
+        self._started = 0.0
+        self._backoff = 0.0
+
+    def start(self) -> None:
+        """Start a server. Only ever called once the last one is reaped: two must not overlap."""
+        assert self.pid is None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log = self._open_log()
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", self._program],
+                {"PTYD_PATH": ":".join(self._path)},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),
+                ],
+                setsigmask=(),
+            )
+        except OSError:
+            # No memory, no processes left, Python being upgraded: all of these pass.
+            ours.close()
+            self._schedule()
+            return
+        finally:
+            os.close(log)
+            theirs.close()
+        ours.setblocking(False)
+        self.socket = ours
+        self.restart_at = None
+        self._started = time.monotonic()
+
+    def _open_log(self) -> int:
+        """Open the log for one more server; what it says is bounded by starting anew at 1 MiB."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            if os.path.getsize(self._log) > 1 << 20:
+                flags |= os.O_TRUNC
+        except OSError:
+            pass
+        try:
+            return os.open(self._log, flags, 0o600)
+        except OSError:  # a full disk must not keep a server from starting
+            return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+    def send(self, fields: dict[str, Any], fds: list[int] | None = None) -> None:
+        """Send if there is a server; one that is hung or gone learns all of it when it is replaced."""
+        if self.socket is None:
+            return
+        try:
+            send(self.socket, fields, fds)
+        except BlockingIOError:
+            self.replace()
+        except OSError:
+            self.disconnect()
+
+    def disconnect(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+    def replace(self) -> None:
+        """Ask the server to go; its exit starts the next."""
+        if self.pid is None:
+            self._backoff = 0.0
+            self.restart_at = time.monotonic()
+        elif self.kill_at is None:
+            os.kill(self.pid, signal.SIGTERM)
+            self.kill_at = time.monotonic() + REPLACE_TIMEOUT
+
+    def hurry(self) -> None:
+        """Ask a server that only lingers to stop doing so."""
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the server for good and reap it."""
+        self.restart_at = None
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = None
+        self.disconnect()
+
+    def on_exit(self, code: int) -> None:
+        """Plan the next server: at once, or after a pause if servers keep dying young."""
+        self.pid = None
+        self.kill_at = None
+        self.disconnect()
+        life = time.monotonic() - self._started
+        if code == EXIT_REPLACED or life > LONG_LIFE:
+            self._backoff = 0.0
+        if code == EXIT_REPLACED or life > SHORT_LIFE:
+            self.restart_at = time.monotonic() + self._backoff
+        else:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self.restart_at = time.monotonic() + self._backoff
+        self._backoff = min(max(2 * self._backoff, FIRST_BACKOFF), LAST_BACKOFF)
+
+    def on_time(self, now: float) -> bool:
+        """Do what is due; return whether there is a new server to be greeted."""
+        if self.kill_at is not None and now >= self.kill_at and self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.kill_at = None
+        if self.restart_at is None or now < self.restart_at:
+            return False
+        self.restart_at = None
+        self.start()
+        return self.socket is not None

@@ -1,0 +1,108 @@
+"""A session's descriptors, held for its whole life so that no server's death loses a byte.
+
+With a terminal: the PTY, a pipe that bytes pass through on their way into the journal, and one fd
+of the program's end, so that the terminal never hangs up (EIO) while programs come and go. Without:
+three pipes, both ends of the output pipes, so that the program never sees SIGPIPE.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import Any, Final
+
+PIPE_SIZE: Final = 256 << 10
+"""Bytes. A splice from a PTY takes one of a pipe's page-sized slots, however short it is; 64 KiB
+in 4 KiB pieces need 16 of these 64."""
+INPUT_SIZE: Final = 32 << 10
+"""Bytes of the memfd where the server keeps the input positions of clients."""
+
+
+class Session:
+    """The fds of one program and, once it has ended, its status."""
+
+    def __init__(self, *, tty: bool, epoch: int) -> None:
+        self.tty = tty
+        self.epoch = epoch
+        self.status: int | None = None
+        self.size = (24, 80)
+        self.stdio: tuple[int, int, int] | None = None
+        self._named: dict[str, int] = {}
+        self._stdin_read = -1
+
+    def hold(self, name: str, fd: int) -> None:
+        self._named[name] = fd
+
+    def adopt(self, pty_fd: int | None, tty_fd: int | None) -> None:
+        """Take over the terminal that the box opened inside itself."""
+        if pty_fd is not None and tty_fd is not None:
+            self._named = {"pty": pty_fd, **self._named}
+            self._tty_fd = tty_fd
+
+    def close_program_ends(self) -> None:
+        """Close what only the program reads: then its end-of-file is the program's doing."""
+        if self._stdin_read >= 0:
+            os.close(self._stdin_read)
+            self._stdin_read = -1
+
+    def close_stdin(self) -> None:
+        fd = self._named.pop("stdin", -1)
+        if fd >= 0:
+            os.close(fd)
+
+    def describe(self) -> tuple[dict[str, Any], list[int]]:
+        """Return a ``session`` message's fields and fds."""
+        fields = {
+            "tty": self.tty,
+            "rows": self.size[0],
+            "cols": self.size[1],
+            "status": self.status,
+            "fds": list(self._named),
+        }
+        return fields, list(self._named.values())
+
+
+def open_session(spec: dict[str, Any], options: dict[str, Any]) -> Session:
+    """Open what a session needs before its box is built."""
+    tty = bool(spec["process"].get("terminal"))
+    session = Session(tty=tty, epoch=1)
+    size = spec["process"].get("consoleSize") or {}
+    session.size = (int(size.get("height", 24)), int(size.get("width", 80)))
+    if tty:
+        reading, writing = _open_pipe(os.O_NONBLOCK)
+        session.hold("pipe_read", reading)
+        session.hold("pipe_write", writing)
+    else:
+        _open_stdio(session, stdin=bool(options["stdin"]))
+    positions = os.memfd_create("ptyd-input", os.MFD_CLOEXEC)
+    os.ftruncate(positions, INPUT_SIZE)
+    session.hold("input", positions)
+    return session
+
+
+def _open_stdio(session: Session, *, stdin: bool) -> None:
+    # O_NONBLOCK belongs to the open file, which the program would share: our reads go through
+    # splice(2) with SPLICE_F_NONBLOCK instead, and our write end is a file of its own anyway.
+    out_read, out_write = _open_pipe(0)
+    err_read, err_write = _open_pipe(0)
+    os.set_blocking(out_read, False)
+    os.set_blocking(err_read, False)
+    session.hold("stdout", out_read)
+    session.hold("stderr", err_read)
+    if stdin:
+        in_read, in_write = _open_pipe(0)
+        os.set_blocking(in_write, False)
+        session.hold("stdin", in_write)
+    else:
+        in_read = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    session._stdin_read = in_read  # noqa: SLF001 - this module's own
+    session.stdio = (in_read, out_write, err_write)
+
+
+def _open_pipe(flags: int) -> tuple[int, int]:
+    reading, writing = os.pipe2(flags | os.O_CLOEXEC)
+    try:
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    except PermissionError:
+        pass  # above the user's limit (pipe(7)); a smaller pipe is slower, not wrong
+    return reading, writing

@@ -1,0 +1,193 @@
+"""The state directory: where containers, names and sockets are, and how they are claimed.
+
+Data lives in ``/var/lib/ptyd`` or ``$XDG_STATE_HOME/ptyd``, sockets in ``/run/ptyd`` or
+``$XDG_RUNTIME_DIR/ptyd``; ``PTYD_ROOT`` sets both. Claims are atomic by symlink(2), changes by
+rename(2). A container's ``state.json`` is written by its keeper alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import struct
+from typing import Any, Final, NamedTuple
+
+FORMAT: Final = "1\n"
+OPTIONS: Final = "org.ptyd.options"
+"""The annotation of config.json that holds ptyd's own options, as JSON."""
+INIT: Final = "org.ptyd.init"
+
+RANGE_FIRST: Final = 524288
+RANGE_LAST: Final = 1879048191
+RANGE_LENGTH: Final = 65536
+# The uid after a container's range belongs to its server, so ranges lie two lengths apart.
+RANGE_STRIDE: Final = 2 * RANGE_LENGTH
+
+_FLOCK: Final = struct.Struct("hhqqi4x")  # struct flock of fcntl(2) on 64-bit Linux
+
+
+class NotFound(LookupError):
+    """No container answers to a name or id; the message is a line for the user."""
+
+
+class Dirs(NamedTuple):
+    """Absolute paths of the data and the socket directory."""
+
+    data: str
+    run: str
+
+
+def directories(environ: dict[str, str] | os._Environ[str] = os.environ) -> Dirs:
+    """Return where state is kept; create nothing."""
+    if root := environ.get("PTYD_ROOT"):
+        root = os.path.abspath(root)
+        return Dirs(root, root + "/run")
+    if os.geteuid() == 0:
+        return Dirs("/var/lib/ptyd", "/run/ptyd")
+    home = environ.get("HOME") or "/"
+    data = environ.get("XDG_STATE_HOME") or home + "/.local/state"
+    run = environ.get("XDG_RUNTIME_DIR")
+    return Dirs(data + "/ptyd", run + "/ptyd" if run else f"/tmp/ptyd-{os.geteuid()}")  # noqa: S108 - owner and mode are checked
+
+
+def prepare(dirs: Dirs) -> None:
+    """Create the directories, 0700 and ours; raise PermissionError when they are somebody else's."""
+    for path in (dirs.data, dirs.run):
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "not a directory of yours", path)
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            os.chmod(path, 0o700)
+    for name in ("containers", "names", "ranges"):
+        os.makedirs(f"{dirs.data}/{name}", mode=0o700, exist_ok=True)
+    if not os.path.exists(f"{dirs.data}/format"):
+        write_file(f"{dirs.data}/format", FORMAT.encode())
+
+
+def container_dir(dirs: Dirs, container: str) -> str:
+    return f"{dirs.data}/containers/{container}"
+
+
+def socket_dir(dirs: Dirs, container: str) -> str:
+    return f"{dirs.run}/{container[:12]}"
+
+
+def list_containers(dirs: Dirs) -> list[str]:
+    try:
+        return sorted(os.listdir(f"{dirs.data}/containers"))
+    except FileNotFoundError:
+        return []
+
+
+def resolve(dirs: Dirs, reference: str) -> str:
+    """Return the id of a container from its name, its id, or a unique prefix of the id."""
+    if "/" not in reference and reference not in ("", ".", ".."):
+        try:
+            return os.readlink(f"{dirs.data}/names/{reference}")
+        except OSError:
+            pass
+        found = [name for name in list_containers(dirs) if name.startswith(reference)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise NotFound(f"{reference} is a prefix of {len(found)} containers: give more digits")
+    raise NotFound(f"no such container: {reference}")
+
+
+def claim_name(dirs: Dirs, name: str, container: str) -> None:
+    """Take ``name`` for ``container``; raise FileExistsError when it is taken."""
+    os.symlink(container, f"{dirs.data}/names/{name}")
+
+
+def claim_range(dirs: Dirs, container: str, reserved: list[tuple[int, int]]) -> int:
+    """Take a free range of RANGE_LENGTH uids and return its first.
+
+    ``reserved`` are ``(first, length)`` pairs that belong to somebody else, as in subuid(5).
+    """
+    for base in range(RANGE_FIRST, RANGE_LAST - RANGE_STRIDE, RANGE_STRIDE):
+        if any(base < first + length and first < base + RANGE_STRIDE for first, length in reserved):
+            continue
+        try:
+            os.symlink(container, f"{dirs.data}/ranges/{base}")
+        except FileExistsError:
+            continue
+        return base
+    raise OSError(errno.ENOSPC, "no free range of user ids")
+
+
+def remove_container(dirs: Dirs, container: str) -> None:
+    """Forget a container that is not running: its files, its name, its range. Idempotent."""
+    import shutil  # only needed once, at the end
+
+    shutil.rmtree(socket_dir(dirs, container), ignore_errors=True)
+    shutil.rmtree(container_dir(dirs, container), ignore_errors=True)
+    for kind in ("names", "ranges"):
+        with os.scandir(f"{dirs.data}/{kind}") as entries:
+            for entry in entries:
+                try:
+                    if os.readlink(entry.path) == container:
+                        os.unlink(entry.path)
+                except OSError as error:
+                    if error.errno not in (errno.ENOENT, errno.EINVAL):
+                        raise
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Replace a file by rename(2), mode 0600; readers see the old one or the new one."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def write_json(path: str, value: dict[str, Any]) -> None:
+    write_file(path, json.dumps(value, indent=1).encode() + b"\n")
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Return the JSON object in a file; raise ValueError when it holds something else."""
+    with open(path, "rb") as file:
+        value = json.load(file)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def take_lock(directory: str) -> int:
+    """Take the keeper's lock and return its fd, to be held for life.
+
+    A record lock, not flock(2): it is not inherited by fork, and F_GETLK names its holder. It must
+    be opened once only: closing any other fd of the file would release it (fcntl(2)).
+    """
+    fd = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def keeper_pid(directory: str) -> int | None:
+    """Return the pid of the container's keeper, or None when it has none."""
+    try:
+        fd = os.open(f"{directory}/lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, question))
+    finally:
+        os.close(fd)
+    return None if answer[0] == fcntl.F_UNLCK else answer[4]
