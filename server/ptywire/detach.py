@@ -1,21 +1,25 @@
-"""Detach keys: a sequence of keys that leaves a session, found in a stream of typed bytes.
+r"""Detach keys: a sequence of keys that leaves a session, found in a stream of typed bytes.
 
-The notation is docker's: single characters or ``ctrl-`` with one of ``a-z @ [ \\ ] ^ _``, separated
+The notation is docker's: single characters or ``ctrl-`` with one of ``a-z @ [ \ ] ^ _``, separated
 by commas; the empty string switches the keys off. A typed prefix of the sequence is held back until
 it is complete, broken, or flushed by the caller after :data:`HOLD` seconds.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 DEFAULT: Final = "ctrl-p,ctrl-q"
 HOLD: Final = 0.5
 """Seconds that a prefix may be held back before the caller flushes it."""
 
+# From @ to _ are the upper-case letters and the five signs. No str.upper(): it makes "SS" of "ß".
+_CONTROL: Final = re.compile(r"[Cc][Tt][Rr][Ll]-([@-_a-z])")
+
 
 class Fed(NamedTuple):
-    """What to pass on, and whether the sequence was completed (the rest of the input is dropped)."""
+    """What to pass on, and whether the keys are complete (then the rest is dropped)."""
 
     passed: bytes
     detached: bool
@@ -27,8 +31,8 @@ def parse_keys(text: str) -> bytes:
     for name in text.split(",") if text else ():
         if len(name) == 1 and name.isascii():
             keys += name.encode()
-        elif len(name) == 6 and name.lower().startswith("ctrl-") and "@" <= name[5].upper() <= "_":
-            keys.append(ord(name[5].upper()) & 0x1F)
+        elif (control := _CONTROL.fullmatch(name)) is not None:
+            keys.append(ord(control[1]) & 0x1F)
         else:
             raise ValueError(f"unknown key {name!r} in detach keys: use a character or ctrl-X")
     return bytes(keys)

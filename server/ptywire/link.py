@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+# Host and path go into an HTTP request, so only RFC 3986's characters pass: no space, CR or LF.
 _LINK: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/:#?\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[^#?]*)?(?:#(?P<fragment>.*))?"
+    r"(?P<scheme>https?)://(?:\[(?P<ipv6>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|(?P<name>[A-Za-z0-9._~-]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?:#(?P<fragment>.*))?"
 )
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
@@ -61,7 +62,10 @@ def parse_link(text: str) -> Link:
     port = int(match["port"] or (443 if tls else 80))
     if not 0 < port < 1 << 16:
         raise ValueError(f"port {port} is not between 1 and 65535")
-    fields = dict(part.partition("=")[::2] for part in (match["fragment"] or "").split("&") if part)
+    fields: dict[str, str] = {}
+    for part in (match["fragment"] or "").split("&"):
+        key, _, value = part.partition("=")
+        fields[key] = value
     token, fingerprint = fields.get("t", ""), fields.get("fp", "").lower()
     if token and not _TOKEN.fullmatch(token):
         raise ValueError("the token in the link is damaged: copy the whole link")
@@ -72,4 +76,5 @@ def parse_link(text: str) -> Link:
         raise ValueError(f"the session in the link is not a number: {session!r}")
     path = match["path"] or "/"
     prefix = path if path.endswith("/") else path + "/"
-    return Link(match["host"].strip("[]"), port, token, int(session), fingerprint, tls, prefix)
+    host = match["ipv6"] or match["name"]
+    return Link(host, port, token, int(session), fingerprint, tls, prefix)

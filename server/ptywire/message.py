@@ -11,8 +11,9 @@ kind is ``None`` and is to be ignored.
 from __future__ import annotations
 
 import json
+import math
 import struct
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 SUBPROTOCOL: Final = "ptyd.v1"
 TOKEN_PREFIX: Final = "ptyd.token."  # noqa: S105 - a subprotocol's prefix, not a secret
@@ -140,7 +141,7 @@ def output_header(end: int, kind: int = OUTPUT) -> bytes:
     return _U64.pack(kind, end)
 
 
-def encode(message: ServerMessage | ClientMessage) -> bytes:
+def encode(message: ServerMessage | ClientMessage) -> bytes:  # noqa: PLR0911 - one return a kind
     """Return the bytes of ``message``, kind first."""
     match message:
         case Output(end, data, kind):
@@ -167,7 +168,7 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             return b"\x16\x01" if visible else b"\x16\x00"
 
 
-def decode_server(data: bytes) -> ServerMessage | Violation | None:
+def decode_server(data: bytes) -> ServerMessage | Violation | None:  # noqa: PLR0911 - as above
     """Decode what a server sent."""
     if not data:
         return Violation("empty message")
@@ -191,7 +192,7 @@ def decode_server(data: bytes) -> ServerMessage | Violation | None:
     return None
 
 
-def decode_client(data: bytes) -> ClientMessage | Violation | None:
+def decode_client(data: bytes) -> ClientMessage | Violation | None:  # noqa: PLR0911 - as above
     """Decode what a client sent."""
     if not data:
         return Violation("empty message")
@@ -223,12 +224,23 @@ def _decode_positioned(kind: int, data: bytes) -> Ack | Input | Violation:
 
 
 def _dump(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode()
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _load(data: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(data)
+        # Given bytes, json.loads guesses UTF-16 and UTF-32; the wire is UTF-8 (RFC 8259, 8.1).
+        value: Any = json.loads(data.decode(), parse_float=_finite, parse_constant=_finite)
+        # An escaped lone surrogate is not text and would raise where it is shown (RFC 8259, 8.2).
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _finite(number: str) -> float:
+    # NaN and Infinity are Python's alone; 1e999 overflows to it; int() of them raises far from here.
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a JSON number")
+    return value

@@ -28,7 +28,7 @@ SNIFF: Final = max(map(len, _METHODS))
 
 
 def is_foreign(head: bytes) -> bool | None:
-    """Tell whether a connection that starts with ``head`` speaks HTTP or TLS; None: not yet known."""
+    """Tell whether what starts with ``head`` is HTTP or TLS; None: more bytes are needed."""
     signatures = (*_METHODS, _TLS_HANDSHAKE)
     if any(head.startswith(signature) for signature in signatures):
         return True

@@ -1,0 +1,13 @@
+"""Settings of every test: properties are not timed, and repeat themselves where CI runs them."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# A deadline per example fails on a busy machine, which says nothing about the code. In CI the
+# examples are the same each time and no database is kept: a red run can be run again.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
