@@ -1,0 +1,79 @@
+"""What the documents promise a newcomer is what the Makefile has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = 80
+"""Lines of a document that people read before they do something."""
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "Makefile"])
+def test_every_target_that_is_named_exists(name: str) -> None:
+    """Who follows a document meets no "No rule to make target"."""
+    named = set(re.findall(r"`?\bmake ([a-z]+)\b`?", (ROOT / name).read_text()))
+
+    assert {"run", "test", "check", "fix", "bench", "soak"} <= make_targets()
+    assert {word for word in named if word not in make_targets()} <= ENGLISH
+
+
+# Words that follow the verb "make" in prose.
+ENGLISH = {"and", "itself"}
+
+
+def test_make_alone_says_what_there_is() -> None:
+    """The help names every target, and nothing is run by accident."""
+    done = subprocess.run(
+        ["make"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=20
+    )
+    helped = set(re.findall(r"^make ([a-z]+) ", done.stdout, re.MULTILINE))
+
+    assert helped == make_targets() - {"help"}
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_a_document_is_a_page(name: str) -> None:
+    """Longer ones are not read."""
+    assert 10 < (ROOT / name).read_text().count("\n") <= PAGE
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """Keep-a-changelog: a section a version, newest first, and one for what is not released."""
+    sections = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+    assert version is not None
+    assert sections[0] == "Unreleased"
+    assert version[1] in sections or len(sections) == 1
+
+
+@pytest.mark.parametrize("script", ["scripts/setup", ".ci/run"])
+def test_a_script_parses(script: str) -> None:
+    """bash reads it without a complaint, and it can be executed."""
+    subprocess.run(["bash", "-n", script], cwd=ROOT, check=True, timeout=20)
+
+    assert (ROOT / script).stat().st_mode & 0o111
+
+
+def test_setup_names_its_usage() -> None:
+    """A wrong stage is refused before anything is installed."""
+    done = subprocess.run(
+        ["scripts/setup", "everything"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert done.returncode == 2
+    assert "usage: scripts/setup run|test|check" in done.stderr
