@@ -1,0 +1,187 @@
+"""The children that build a box. Every function here runs in a fork of the caller.
+
+The caller forks *first*: it enters the user namespace, gets its maps, enters the other namespaces
+and forks *pid 1*, since a pid namespace only holds children. Then it ends, and pid 1 is adopted by
+the caller, a subreaper. pid 1 builds the root, and becomes the program or, with an init, forks it.
+
+Nothing here is imported late, resolves a user by nss, or prints: after the root has changed all of
+that would load or open files of the box.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from typing import Final, NamedTuple, NoReturn
+
+from ptylaunch import channel as ch
+from ptylaunch import init, privilege, program
+from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed, failure_from, pack_failure
+from ptylaunch.namespace import raise_loopback, write_sysctl
+from ptylaunch.plan import Plan
+from ptylaunch.rootfs import build_rootfs, enter, finish_rootfs
+from ptylaunch.source import Sources, open_sources
+from ptylaunch.terminal import bind_console, open_terminal
+
+_FAILED: Final = 125
+
+
+class Job(NamedTuple):
+    """What the children need; ``sources`` is None when the caller lacks the privilege."""
+
+    plan: Plan
+    sources: Sources | None
+    sock: socket.socket
+    lifetime_fd: int
+    stdio: tuple[int, int, int]
+
+
+class _Stage:
+    """Where a child is, for the report of what it did not foresee."""
+
+    def __init__(self) -> None:
+        self.name = "start"
+
+
+def run_first(job: Job, lifetime_write_fd: int) -> NoReturn:
+    """Be the first child; never returns, never raises."""
+    stage = _Stage()
+    try:
+        os.close(lifetime_write_fd)  # only the caller may hold it: its end is the box's
+        _forget_caller()
+        _first(job, stage)
+    except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
+        _report(job.sock, failure_from(error, stage.name))
+    os._exit(_FAILED)
+
+
+def _first(job: Job, stage: _Stage) -> None:
+    plan, sock = job.plan, job.sock
+    if plan.program.oom_score_adj is not None:
+        stage.name = "oom_score_adj"
+        _adjust_oom_score(plan.program.oom_score_adj)
+    stage.name = "user namespace"
+    if plan.namespaces & sc.CLONE_NEWUSER:
+        sc.unshare(sc.CLONE_NEWUSER)
+        ch.send(sock, ch.MAPS)
+        if not ch.await_word(sock, ch.GO):
+            os._exit(_FAILED)
+    stage.name = "namespaces"
+    sc.unshare(plan.namespaces & ~sc.CLONE_NEWUSER)
+    stage.name = "sources"
+    # Before the change of identity: the state directory is open to our own uid alone.
+    sources = job.sources or open_sources(plan)
+    stage.name = "fork"
+    pid = os.fork()
+    if pid == 0:
+        _be_pid_1(job, sources)
+    ch.send(sock, ch.FORKED, str(pid).encode())
+    os._exit(0)
+
+
+def _be_pid_1(job: Job, sources: Sources) -> NoReturn:
+    stage = _Stage()
+    try:
+        _pid_1(job, sources, stage)
+    except BaseException as error:  # noqa: BLE001 - as above
+        _report(job.sock, failure_from(error, stage.name))
+    os._exit(_FAILED)
+
+
+def _pid_1(job: Job, sources: Sources, stage: _Stage) -> None:
+    plan = job.plan
+    os.setsid()
+    stage.name = "identity"
+    privilege.become_root()
+    sc.join_session_keyring("ptyd")
+    stage.name = "network"
+    if plan.namespaces & sc.CLONE_NEWNET:
+        raise_loopback()
+    stage.name = "hostname"
+    if plan.hostname:
+        sc.set_hostname(plan.hostname)
+    if plan.domainname:
+        sc.set_domainname(plan.domainname)
+    write_sysctl(plan)
+    stage.name = "rootfs"
+    root = build_rootfs(plan, sources)
+    tty_fd = None
+    if plan.program.terminal:
+        stage.name = "terminal"
+        terminal = open_terminal(
+            root, plan.program.rows, plan.program.cols, plan.program.uid
+        )
+        tty_fd = terminal.tty_fd
+        bind_console(root, tty_fd)
+        ch.send(job.sock, ch.TERMINAL, fds=(terminal.pty_fd, tty_fd))
+        os.close(terminal.pty_fd)
+    stage.name = "rootfs"
+    finish_rootfs(root, plan)
+    stage.name = "pivot_root"
+    enter(root)
+    if plan.init:
+        stage.name = "init"
+        _fork_program(job, tty_fd)
+    stage.name = "program"
+    program.prepare(plan.program, job.stdio, tty_fd)
+    program.execute(plan.program, job.sock, tie=True)
+
+
+def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
+    """Fork the program and be its init. The init takes the program's uid, to may signal it."""
+    pid = os.fork()
+    if pid == 0:
+        _be_program(job, tty_fd)
+    privilege.assume(job.plan.program, privilege.NOTHING, no_new_privileges=True)
+    sc.prctl(sc.PR_SET_DUMPABLE, 0)
+    # The word that pid 1 is locked up goes before the fds; the program waits for the caller's GO.
+    ch.send(job.sock, ch.INIT)
+    init.close_all_but(job.lifetime_fd)
+    init.serve(pid, init.catch_signals())
+
+
+def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
+    stage = _Stage()
+    try:
+        stage.name = "program"
+        os.setsid()
+        program.prepare(job.plan.program, job.stdio, tty_fd)
+        program.execute(job.plan.program, job.sock, tie=False)
+    except BaseException as error:  # noqa: BLE001 - as above
+        _report(job.sock, failure_from(error, stage.name))
+    os._exit(_FAILED)
+
+
+def _forget_caller() -> None:
+    """Undo what a fork of a running Python program inherits."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)  # SIGPIPE and SIGXFSZ too, which Python ignores
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
+    # From here on an import would run a file of the box.
+    sys.path[:] = []
+    sys.meta_path[:] = []
+    sys.path_hooks[:] = []
+    sys.path_importer_cache.clear()
+
+
+def _adjust_oom_score(value: int) -> None:
+    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, str(value).encode())
+    except PermissionError:
+        return  # lowering it wants CAP_SYS_RESOURCE; a wish, not a wall
+    finally:
+        os.close(fd)
+
+
+def _report(sock: socket.socket, failure: LaunchFailed) -> None:
+    try:
+        detail = pack_failure(failure.stage, failure.errno, failure.detail)
+        ch.send(sock, ch.FAILED, detail)
+    except OSError:
+        return  # the caller is gone; so are we

@@ -1,0 +1,29 @@
+"""Names and numbers of capabilities (linux/capability.h)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NAMES: Final = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+    "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO "
+    "SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME "
+    "SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG "
+    "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+NUMBERS: Final = {f"CAP_{name}": number for number, name in enumerate(_NAMES)}
+
+
+def mask_of(names: tuple[str, ...]) -> int:
+    """Return the bit mask; ValueError names the first that is no capability."""
+    mask = 0
+    for name in names:
+        if name not in NUMBERS:
+            raise ValueError(name)
+        mask |= 1 << NUMBERS[name]
+    return mask
+
+
+def bits_of(mask: int) -> list[int]:
+    return [number for number in range(mask.bit_length()) if mask >> number & 1]

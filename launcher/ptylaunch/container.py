@@ -1,0 +1,230 @@
+"""Builds a box and starts its program: the caller's side. The children's is in ``builder``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import socket
+import stat
+from typing import Any, Final
+
+from ptylaunch import channel as ch
+from ptylaunch import syscall as sc
+from ptylaunch.builder import Job, run_first
+from ptylaunch.errors import LaunchFailed, unpack_failure
+from ptylaunch.namespace import userns_hint, write_maps
+from ptylaunch.plan import Plan, host_id
+from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
+from ptylaunch.spec import read_plan
+
+_TIMEOUT: Final = 60.0
+"""Seconds that one step of the build may take before the box is given up."""
+
+
+class Box:
+    """A built box. Fds are -1 once they are closed."""
+
+    def __init__(
+        self, sock: socket.socket, init_pid: int, pid: int, lifetime_fd: int, terminal: list[int]
+    ) -> None:
+        self.init_pid = init_pid
+        """Host pid of pid 1: a child of the caller, who waits for it. Its status is the program's."""
+        self.pid = pid
+        """Host pid of the program; ``init_pid`` when there is no init."""
+        self.pty_fd: int | None = terminal[0] if terminal else None
+        """Our end of the terminal, non-blocking."""
+        self.tty_fd: int | None = terminal[1] if terminal else None
+        """The program's end, held so that reading ``pty_fd`` never gives EIO."""
+        self.lifetime_fd = lifetime_fd
+        """While somebody holds it the box lives."""
+        self._sock = sock
+
+    def start(self) -> None:
+        """Let the program run; raise LaunchFailed("exec", …) when it cannot: the box is gone."""
+        message = ch.Message(b"", b"", 0, [])
+        try:
+            ch.send(self._sock, ch.GO)
+            message = ch.receive(self._sock)
+        except OSError:
+            pass  # killed while it waited: its exit status says so
+        self._sock.close()
+        if message.kind == ch.FAILED:
+            self.discard()
+            raise unpack_failure(message.data)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to pid 1, which passes it on; SIGKILL ends the whole box."""
+        try:
+            os.kill(self.init_pid, number)
+        except ProcessLookupError:
+            return
+
+    def close(self) -> None:
+        """Close what we hold; without an init of its own, or once it is dead, the box stays so."""
+        self._sock.close()
+        for fd in (self.lifetime_fd, self.pty_fd, self.tty_fd):
+            if fd is not None and fd >= 0:
+                os.close(fd)
+        self.lifetime_fd = -1
+        self.pty_fd = self.tty_fd = None
+
+    def discard(self) -> None:
+        """Kill the box, reap it and close everything."""
+        self.kill()
+        self.close()
+        _reap(self.init_pid)
+
+
+def build(
+    spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | None = None
+) -> Box:
+    """Build the box of an OCI spec; its program waits for :meth:`Box.start`.
+
+    ``bundle`` is what relative paths in the spec are relative to, ``stdio`` the program's fds 0 to
+    2 when it has no terminal (default: ours). The calling process becomes a subreaper. After
+    LaunchFailed nothing is left.
+    """
+    plan = read_plan(spec, bundle)
+    sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
+    if stdio is not None:
+        _give(stdio, plan)
+    sources = open_sources(plan) if may_open_sources() else None
+    try:
+        return _Construction(plan, sources).run(stdio or (0, 1, 2))
+    finally:
+        if sources is not None:
+            sources.close()
+
+
+class _Construction:
+    """One build: forks, answers the children, and cleans up when they fail."""
+
+    def __init__(self, plan: Plan, sources: Sources | None) -> None:
+        self._plan = plan
+        self._sources = sources
+        self._first_pid = -1
+        self._init_pid = -1
+        self._program_pid = -1
+        self._terminal: list[int] = []
+        self._init_ready = not plan.init
+        self._sock, self._theirs = ch.open_channel(_TIMEOUT)
+        self._lifetime_read, self._lifetime_write = os.pipe2(os.O_CLOEXEC)
+
+    def run(self, stdio: tuple[int, int, int]) -> Box:
+        try:
+            job = Job(self._plan, self._sources, self._theirs, self._lifetime_read, stdio)
+            self._first_pid = os.fork()
+            if self._first_pid == 0:
+                run_first(job, self._lifetime_write)
+            self._theirs.close()
+            while not (self._init_ready and self._program_pid > 0 and self._init_pid > 0):
+                self._answer(self._receive())
+            for limit in self._plan.program.limits:
+                _set_limit(self._program_pid, limit.resource, limit.soft, limit.hard)
+            _reap(self._first_pid)
+            self._first_pid = -1
+        except BaseException:
+            self._clean_up()
+            raise
+        finally:
+            self._theirs.close()
+            os.close(self._lifetime_read)
+        return Box(
+            self._sock, self._init_pid, self._program_pid, self._lifetime_write, self._terminal
+        )
+
+    def _receive(self) -> ch.Message:
+        try:
+            return ch.receive(self._sock)
+        except TimeoutError:
+            raise LaunchFailed("build", errno.ETIMEDOUT, "") from None
+
+    def _answer(self, message: ch.Message) -> None:
+        if message.kind == ch.MAPS:
+            self._map_ids()
+            ch.send(self._sock, ch.GO)
+        elif message.kind == ch.FORKED:
+            self._init_pid = int(message.data)
+        elif message.kind == ch.TERMINAL:
+            self._terminal = message.fds
+            os.set_blocking(message.fds[0], False)
+        elif message.kind == ch.INIT:
+            self._init_ready = True
+        elif message.kind == ch.READY:
+            self._program_pid = message.pid
+        elif message.kind == ch.FAILED:
+            raise _explained(unpack_failure(message.data))
+        else:
+            raise LaunchFailed("build", errno.EPIPE, "a child died")
+
+    def _map_ids(self) -> None:
+        write_maps(self._first_pid, self._plan)
+        if self._sources is not None and any(mount.idmap for mount in self._plan.mounts):
+            fd = os.open(f"/proc/{self._first_pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                idmap_sources(self._plan, self._sources, fd)
+            finally:
+                os.close(fd)
+
+    def _clean_up(self) -> None:
+        """Kill and reap what was forked. FORKED is looked for: an error may have overtaken it."""
+        self._sock.settimeout(0)
+        while self._init_pid < 0:
+            try:
+                message = ch.receive(self._sock)
+            except OSError:
+                break
+            self._terminal += message.fds
+            if message.kind == ch.FORKED:
+                self._init_pid = int(message.data)
+            elif not message.kind:
+                break
+        for pid in (self._init_pid, self._first_pid):
+            if pid > 0:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        _reap(self._first_pid)
+        _reap(self._init_pid)
+        self._sock.close()
+        for fd in (self._lifetime_write, *self._terminal):
+            os.close(fd)
+
+
+def _reap(pid: int) -> None:
+    try:
+        if pid > 0:
+            os.waitpid(pid, 0)
+    except ChildProcessError:
+        return  # the caller's own SIGCHLD handling was faster
+
+
+def _give(stdio: tuple[int, int, int], plan: Plan) -> None:
+    """Make pipes the program user's own, so that it can open /dev/stdout again (fifo(7), mode 600).
+
+    Only the host can: our id is not one of the box's.
+    """
+    uid, gid = host_id(plan.program.uid, plan.uid_map), host_id(plan.program.gid, plan.gid_map)
+    if uid is None or gid is None or os.geteuid() != 0:
+        return
+    for fd in stdio:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, uid, gid)
+
+
+def _set_limit(pid: int, number: int, soft: int, hard: int) -> None:
+    """Set a limit from outside: inside the user namespace the right to raise one is lost."""
+    try:
+        resource.prlimit(pid, number, (soft, hard))
+    except (OSError, ValueError) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        raise LaunchFailed("rlimits", code or errno.EINVAL, str(number)) from error
+
+
+def _explained(failure: LaunchFailed) -> LaunchFailed:
+    if failure.stage in ("user namespace", "namespaces") and not failure.detail:
+        return LaunchFailed(failure.stage, failure.errno, userns_hint())
+    return failure

@@ -1,0 +1,104 @@
+"""pid 1 of a box with an init: reaps, passes signals on, ends when the keeper or the program does.
+
+It is a fork of the keeper, so it holds nothing: no capability, no fd but one pipe, and it is not
+dumpable, or the program could read the keeper's environment and files through /proc/1.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from types import FrameType
+from typing import Final, NoReturn
+
+from ptylaunch import syscall as sc
+
+_LIFETIME: Final = 0
+"""The fd of the pipe that the keeper holds open; end-of-file ends the box."""
+
+_KEPT: Final = frozenset(
+    {
+        signal.SIGKILL,
+        signal.SIGSTOP,
+        signal.SIGCHLD,
+        # A fault of our own must not become the program's.
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+    }
+)
+_GONE: Final = 137
+"""128 + SIGKILL: the status when the keeper is gone."""
+
+
+def close_all_but(lifetime_fd: int) -> None:
+    """Leave one fd open, as fd 0."""
+    os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
+    sc.close_from(1)
+
+
+def catch_signals() -> int:
+    """Make every signal write its number to a pipe; return the end to read.
+
+    A pid 1 only gets signals that it has a handler for (pid_namespaces(7)).
+    """
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    for number in signal.valid_signals() - _KEPT | {signal.SIGCHLD}:
+        signal.signal(number, _note)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    return read_fd
+
+
+def serve(program_pid: int, signals_fd: int) -> NoReturn:
+    """Wait for the program's end and exit with its status; the kernel then kills the rest."""
+    poll = select.poll()
+    poll.register(_LIFETIME, select.POLLIN)  # and POLLHUP, which is what comes
+    poll.register(signals_fd, select.POLLIN)
+    while True:
+        _reap(program_pid)
+        for fd, _ in poll.poll():
+            if fd == _LIFETIME:
+                os._exit(_GONE)
+            for number in _read(signals_fd):
+                if number != signal.SIGCHLD:
+                    _forward(program_pid, number)
+
+
+def exit_code(status: int) -> int:
+    """Return the shell's number for a wait status: 128 + signal when one killed it."""
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    """Nothing: the wakeup fd has it."""
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 512)
+    except BlockingIOError:
+        return b""
+
+
+def _reap(program_pid: int) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            os._exit(_GONE)  # the program was ours and cannot have gone unseen
+        if pid == program_pid:
+            os._exit(exit_code(status))
+        if pid == 0:
+            return
+
+
+def _forward(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # it is just ending, or it has become another user

@@ -1,0 +1,105 @@
+"""What is to be built: the parts of an OCI spec, checked and resolved, as plain values.
+
+Nothing here does anything. The children only look at these, never at the spec.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class IdRange(NamedTuple):
+    """``size`` ids from ``inside`` are ``outside`` and up on the host (user_namespaces(7))."""
+
+    inside: int
+    outside: int
+    size: int
+
+
+class Mount(NamedTuple):
+    """One entry of ``mounts``; flags as in mount(2), ``attrs`` as in mount_setattr(2)."""
+
+    target: str
+    kind: str
+    source: str
+    bind: bool
+    recursive: bool
+    flags: int
+    attrs: int
+    propagation: int
+    idmap: bool
+    data: str
+
+
+class Capabilities(NamedTuple):
+    """Bit masks, capabilities(7)."""
+
+    bounding: int = 0
+    effective: int = 0
+    permitted: int = 0
+    inheritable: int = 0
+    ambient: int = 0
+
+
+class Limit(NamedTuple):
+    """One rlimit: a RLIMIT_ number, soft and hard."""
+
+    resource: int
+    soft: int
+    hard: int
+
+
+class Program(NamedTuple):
+    """What is executed, and as whom. ``groups`` are the supplementary ones."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    umask: int
+    capabilities: Capabilities
+    no_new_privileges: bool
+    limits: tuple[Limit, ...]
+    oom_score_adj: int | None
+    terminal: bool
+    rows: int
+    cols: int
+
+
+class Device(NamedTuple):
+    """A device node to show in the box: ``major`` and ``minor`` are verified."""
+
+    path: str
+    major: int
+    minor: int
+
+
+class Plan(NamedTuple):
+    """A whole box. ``namespaces`` are CLONE_NEW flags to unshare."""
+
+    root: str
+    root_readonly: bool
+    namespaces: int
+    uid_map: tuple[IdRange, ...]
+    gid_map: tuple[IdRange, ...]
+    mounts: tuple[Mount, ...]
+    devices: tuple[Device, ...]
+    masked: tuple[str, ...]
+    readonly: tuple[str, ...]
+    sysctl: tuple[tuple[str, str], ...]
+    hostname: str
+    domainname: str
+    init: bool
+    program: Program
+
+
+def host_id(inside: int, ranges: tuple[IdRange, ...]) -> int | None:
+    """Return the host's id for one of the box's; without a map they are the same."""
+    if not ranges:
+        return inside
+    for part in ranges:
+        if part.inside <= inside < part.inside + part.size:
+            return part.outside + inside - part.inside
+    return None

@@ -1,0 +1,98 @@
+"""Turns a child of the box into its program: terminal, identity, directory, execve."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import termios
+from typing import Final, NoReturn
+
+from ptylaunch import channel as ch
+from ptylaunch import privilege
+from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed, pack_failure
+from ptylaunch.plan import Program
+
+_DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CHANNEL: Final = 3
+_SIGKILL: Final = 9
+
+
+def prepare(program: Program, stdio: tuple[int, int, int], tty_fd: int | None) -> None:
+    """Everything that can be done before the caller says GO. The caller is a session leader."""
+    if tty_fd is not None:
+        fcntl.ioctl(tty_fd, termios.TIOCSCTTY, 0)
+        stdio = (tty_fd, tty_fd, tty_fd)
+    # First out of the way of each other, then into place.
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in stdio]
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+        os.close(copy)
+    privilege.assume(
+        program, program.capabilities, no_new_privileges=program.no_new_privileges
+    )
+    # The change of identity made it what fs.suid_dumpable says (prctl(2)).
+    sc.prctl(sc.PR_SET_DUMPABLE, 0)
+    _change_directory(program.cwd)
+    os.umask(program.umask)
+
+
+def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
+    """Report, wait for GO and exec. ``tie``: this is pid 1 and dies with the caller.
+
+    Without an init nobody watches the lifetime pipe, so the kernel does: PR_SET_PDEATHSIG is sent
+    when the parent dies, which by GO is the caller (it adopted us), and SIGKILL from an outer
+    namespace reaches a pid 1. It lasts over execve unless that raises privileges (prctl(2)).
+    """
+    ch.send(sock, ch.READY)
+    if not ch.await_word(sock, ch.GO):
+        os._exit(125)
+    if tie:
+        sc.prctl(sc.PR_SET_PDEATHSIG, _SIGKILL)
+    os.dup2(sock.fileno(), _CHANNEL, inheritable=False)
+    sc.close_from(_CHANNEL + 1)
+    failure = _try_all(program)
+    number = failure.errno or errno.EIO
+    report = ch.FAILED + _describe(program, number)
+    os.write(_CHANNEL, report)
+    os._exit(LaunchFailed("exec", number).exit_code)
+
+
+def _try_all(program: Program) -> OSError:
+    """Try each place as execvp(3) does; return the error that says most."""
+    name = program.args[0]
+    env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
+    if "/" in name:
+        places = [name]
+    else:
+        places = [os.path.join(part or ".", name) for part in
+                  env.get("PATH", _DEFAULT_PATH).split(":")]  # fmt: skip
+    found: OSError | None = None
+    for place in places:
+        try:
+            if stat.S_ISDIR(os.stat(place).st_mode):  # execve says EACCES
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+            os.execve(place, list(program.args), env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            found = found or error
+    return found or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
+def _describe(program: Program, number: int) -> bytes:
+    where = " in PATH" if number == errno.ENOENT and "/" not in program.args[0] else ""
+    return pack_failure("exec", number, program.args[0] + where)
+
+
+def _change_directory(path: str) -> None:
+    """Enter the working directory and prove that it lies inside the root (CVE-2024-21626)."""
+    try:
+        os.chdir(path)
+        if not os.getcwd().startswith("/"):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), path)
+    except OSError as error:
+        raise LaunchFailed("cwd", error.errno or errno.EIO, path) from error

@@ -1,0 +1,228 @@
+"""Puts the box's root together and moves into it. Runs in pid 1 of the box, as its root.
+
+Every path inside the root is resolved by the kernel under RESOLVE_IN_ROOT (openat2(2)) and then
+used as an fd: a symlink in an image cannot point a mount at the host (CVE-2021-30465,
+CVE-2024-45310, CVE-2026-41579).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.plan import Mount, Plan, host_id
+from ptylaunch.source import Sources
+
+_INSIDE: Final = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
+_STRICT: Final = _INSIDE | sc.RESOLVE_NO_SYMLINKS
+_RACES: Final = 16
+"""openat2(2) answers EAGAIN when it lost a race against a rename: so often it is tried again."""
+
+_KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue")
+"""Types whose target must be a real directory: a symlink there redirects writes to /proc."""
+
+_LINKS: Final = (
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+)
+
+
+class Rootfs:
+    """The new root while it is being built: an fd, and everything relative to it."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def open(self, path: str, *, strict: bool = False) -> int:
+        """Return an O_PATH fd of ``path`` inside the root; ``strict`` refuses symlinks."""
+        for _ in range(_RACES):
+            try:
+                return sc.openat2(self.fd, path, os.O_PATH, _STRICT if strict else _INSIDE)
+            except BlockingIOError:
+                continue
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
+
+    def make_directory(self, path: str, *, strict: bool = False) -> int:
+        """Return an fd of ``path``, made with its parents where it is missing."""
+        try:
+            return self.open(path, strict=strict)
+        except FileNotFoundError:
+            parent, _, name = path.rstrip("/").rpartition("/")
+            parent_fd = self.make_directory(parent or "/", strict=strict)
+            try:
+                os.mkdir(name, 0o755, dir_fd=parent_fd)
+            except FileExistsError:
+                pass  # somebody else made it, or a dangling symlink: open tells
+            finally:
+                os.close(parent_fd)
+            return self.open(path, strict=strict)
+
+    def make_file(self, path: str, *, strict: bool = False) -> int:
+        """Return an fd of ``path``, made as an empty file where it is missing."""
+        try:
+            return self.open(path, strict=strict)
+        except FileNotFoundError:
+            parent, _, name = path.rpartition("/")
+            parent_fd = self.make_directory(parent or "/", strict=strict)
+            try:
+                # mknod never follows, truncates or opens what may be there (open(2) might)
+                os.mknod(name, stat.S_IFREG | 0o644, dir_fd=parent_fd)
+            except FileExistsError:
+                pass
+            finally:
+                os.close(parent_fd)
+            return self.open(path, strict=strict)
+
+
+def build_rootfs(plan: Plan, sources: Sources) -> Rootfs:
+    """Mount everything; the host's root is still around it until :func:`enter`."""
+    # Nothing mounted from here on may reach the host. The host's own mounts stay slaves until
+    # they are detached: a private copy would hold every disk that the host unmounts meanwhile.
+    sc.mount(None, "/", None, sc.MS_SLAVE | sc.MS_REC)
+    old_root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    sc.move_mount(sources.root, old_root)
+    os.close(old_root)
+    root = Rootfs(sources.root)
+    for index, mount in enumerate(plan.mounts):
+        try:
+            if mount.bind:
+                _attach(root, mount.target, sources.binds[index])
+            else:
+                _mount_new(root, mount, plan)
+        except OSError as error:
+            stage = f"mount {mount.target}"
+            raise LaunchFailed(stage, error.errno or errno.EIO, mount.source) from error
+    if not any(mount.bind and mount.target == "/dev" for mount in plan.mounts):
+        _populate_dev(root, sources)
+    return root
+
+
+def finish_rootfs(root: Rootfs, plan: Plan) -> None:
+    """Everything that takes writability away."""
+    try:  # as docker does; where the root is read-only the program's chdir tells
+        os.close(root.make_directory(plan.program.cwd))
+    except OSError:
+        pass
+    for path in plan.readonly:
+        _remount_readonly(root, path)
+    for path in plan.masked:
+        _mask(root, path)
+    if plan.root_readonly:
+        sc.mount_setattr(root.fd, recursive=False, attr_set=sc.MOUNT_ATTR_RDONLY)
+
+
+def enter(root: Rootfs) -> None:
+    """Make it the root and let go of the host's (pivot_root(2), "pivot_root(".", ".")")."""
+    old_root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    os.fchdir(root.fd)
+    sc.pivot_root(".", ".")
+    os.fchdir(old_root)
+    sc.unmount(".", sc.MNT_DETACH)
+    os.chdir("/")
+    os.close(old_root)
+
+
+def _attach(root: Rootfs, target: str, tree_fd: int) -> None:
+    directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
+    target_fd = root.make_directory(target) if directory else root.make_file(target)
+    try:
+        sc.move_mount(tree_fd, target_fd)
+    finally:
+        os.close(target_fd)
+
+
+def _mount_new(root: Rootfs, mount: Mount, plan: Plan) -> None:
+    target_fd = root.make_directory(mount.target, strict=mount.kind in _KERNEL_VIEWS)
+    try:
+        os.fchdir(target_fd)  # mount(2) has no fd for its target; "." cannot be redirected
+        sc.mount(mount.source, ".", mount.kind, mount.flags, _own_data(mount, plan))
+    finally:
+        os.close(target_fd)
+
+
+def _own_data(mount: Mount, plan: Plan) -> str:
+    """Drop a uid= or gid= that the box does not have: the kernel refuses the whole mount."""
+    kept: list[str] = []
+    for option in filter(None, mount.data.split(",")):
+        key, _, value = option.partition("=")
+        ranges = {"uid": plan.uid_map, "gid": plan.gid_map}.get(key)
+        if ranges is None or not value.isdecimal() or host_id(int(value), ranges) is not None:
+            kept.append(option)
+    return ",".join(kept)
+
+
+def _populate_dev(root: Rootfs, sources: Sources) -> None:
+    for device, fd in sources.devices:
+        target_fd = root.make_file(device.path, strict=True)
+        try:
+            sc.move_mount(fd, target_fd)
+        finally:
+            os.close(target_fd)
+    dev_fd = root.open("/dev", strict=True)
+    try:
+        for target, name in _LINKS:
+            try:
+                os.symlink(target, name, dir_fd=dev_fd)
+            except FileExistsError:
+                continue
+    finally:
+        os.close(dev_fd)
+
+
+def _remount_readonly(root: Rootfs, path: str) -> None:
+    try:
+        fd = root.open(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        tree_fd = sc.open_tree(fd, "", recursive=True)
+        try:
+            sc.mount_setattr(tree_fd, recursive=True, attr_set=sc.MOUNT_ATTR_RDONLY)
+            sc.move_mount(tree_fd, fd)
+        finally:
+            os.close(tree_fd)
+    except OSError as error:
+        raise LaunchFailed("read-only path", error.errno or errno.EIO, path) from error
+    finally:
+        os.close(fd)
+
+
+def _mask(root: Rootfs, path: str) -> None:
+    try:
+        fd = root.open(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.fchdir(fd)
+            flags = sc.MS_RDONLY | sc.MS_NOSUID | sc.MS_NODEV | sc.MS_NOEXEC
+            sc.mount("tmpfs", ".", "tmpfs", flags, "nr_blocks=1,nr_inodes=2,mode=555")
+            return
+        null_fd = root.open("/dev/null", strict=True)
+        try:
+            _cover_with_null(null_fd, fd)
+        finally:
+            os.close(null_fd)
+    except OSError as error:
+        raise LaunchFailed("masked path", error.errno or errno.EIO, path) from error
+    finally:
+        os.close(fd)
+
+
+def _cover_with_null(null_fd: int, target_fd: int) -> None:
+    """Mount /dev/null there, once it is proven to be it (CVE-2025-31133)."""
+    status = os.fstat(null_fd)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), "/dev/null")
+    tree_fd = sc.open_tree(null_fd, "", recursive=False)
+    try:
+        sc.move_mount(tree_fd, target_fd)
+    finally:
+        os.close(tree_fd)

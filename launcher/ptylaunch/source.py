@@ -1,0 +1,122 @@
+"""What a box takes from the host: its root, its bind mounts and its device nodes.
+
+Each is opened as a detached copy of a mount (open_tree(2)) and attached in the box later, so no
+host path is ever looked up from inside. A privileged caller opens them before it forks: then
+directories that only host root may enter, idmapped mounts and single mounts out of a locked tree
+all work. Without the privilege the first child does it, as soon as it has its own mount namespace.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final, NamedTuple
+
+from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.plan import Device, Plan
+
+DEFAULT_DEVICES: Final = (
+    Device("/dev/null", 1, 3),
+    Device("/dev/zero", 1, 5),
+    Device("/dev/full", 1, 7),
+    Device("/dev/random", 1, 8),
+    Device("/dev/urandom", 1, 9),
+    Device("/dev/tty", 5, 0),
+)
+"""runtime-spec, config-linux.md, "Default Devices" without console and ptmx."""
+
+
+class Sources(NamedTuple):
+    """Detached mounts: ``binds`` by the index of their mount, ``devices`` in the plan's order."""
+
+    root: int
+    binds: dict[int, int]
+    devices: list[tuple[Device, int]]
+
+    def close(self) -> None:
+        for fd in (self.root, *self.binds.values(), *(fd for _, fd in self.devices)):
+            os.close(fd)
+
+
+def may_open_sources() -> bool:
+    """Tell whether this process may make detached mounts (CAP_SYS_ADMIN over its namespace)."""
+    try:
+        os.close(sc.open_tree(-1, "/", recursive=False))
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EINVAL):  # EINVAL: locked mounts below, in a userns
+            return error.errno == errno.EINVAL
+        raise LaunchFailed("mount", error.errno or errno.EIO, "open_tree: Linux 5.12 is needed") \
+            from error  # fmt: skip
+    return True
+
+
+def open_sources(plan: Plan) -> Sources:
+    """Open all of them; their flags are set here, their id maps by :func:`idmap_sources`."""
+    opened: list[int] = []
+    binds: dict[int, int] = {}
+    devices: list[tuple[Device, int]] = []
+    try:
+        root = _open(plan.root, "root", recursive=True)
+        opened.append(root)
+        _set(root, "root", attrs=0, propagation=sc.MS_PRIVATE, recursive=True)
+        for index, mount in enumerate(plan.mounts):
+            if mount.bind:
+                stage = f"mount {mount.target}"
+                fd = binds[index] = _open(mount.source, stage, recursive=mount.recursive)
+                opened.append(fd)
+                _set(fd, stage, mount.attrs, mount.propagation, recursive=mount.recursive)
+        for device in (*DEFAULT_DEVICES, *plan.devices):
+            fd = _open(device.path, "device", recursive=False)
+            opened.append(fd)
+            _verify_device(fd, device)
+            _set(fd, "device", attrs=0, propagation=sc.MS_PRIVATE, recursive=False)
+            devices.append((device, fd))
+    except BaseException:
+        for fd in opened:
+            os.close(fd)
+        raise
+    return Sources(root, binds, devices)
+
+
+def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
+    """Give the idmapped mounts the box's ids; wants privilege over their filesystems."""
+    for index, fd in sources.binds.items():
+        mount = plan.mounts[index]
+        if mount.idmap:
+            try:
+                sc.mount_setattr(
+                    fd,
+                    recursive=mount.recursive,
+                    attr_set=sc.MOUNT_ATTR_IDMAP,
+                    userns_fd=userns_fd,
+                )
+            except OSError as error:
+                detail = f"{mount.source}: its filesystem cannot be idmapped"
+                stage = f"mount {mount.target}"
+                raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
+
+
+def _open(path: str, stage: str, *, recursive: bool) -> int:
+    try:
+        return sc.open_tree(-1, path, recursive=recursive)
+    except OSError as error:
+        raise LaunchFailed(stage, error.errno or errno.EIO, path) from error
+
+
+def _set(fd: int, stage: str, attrs: int, propagation: int, *, recursive: bool) -> None:
+    """Set flags on a tree; a copy of a shared mount is a peer of the host's until made private."""
+    try:
+        sc.mount_setattr(fd, recursive=recursive, attr_set=attrs, propagation=propagation)
+    except OSError as error:
+        detail = "mount_setattr: Linux 5.12 is needed" if error.errno == errno.ENOSYS else "flags"
+        raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
+
+
+def _verify_device(fd: int, device: Device) -> None:
+    """A wrong node under a device's name would be mounted into the box otherwise."""
+    status = os.fstat(fd)
+    wanted = os.makedev(device.major, device.minor)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != wanted:
+        raise LaunchFailed("device", errno.ENODEV, f"{device.path} is another node on this host")

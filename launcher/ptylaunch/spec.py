@@ -1,0 +1,341 @@
+"""Reads an OCI runtime spec (config.json) into a plan, once, before anything is built.
+
+What this version does not do is refused by name, never passed over: a filter or a limit that is
+silently absent is worse than an error. https://github.com/opencontainers/runtime-spec
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import resource
+from typing import Any, Final, cast
+
+from ptylaunch import syscall as sc
+from ptylaunch.capability import mask_of
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.options import parse_options
+from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
+
+INIT_ANNOTATION: Final = "org.ptyd.init"
+
+_NAMESPACES: Final = {
+    "user": sc.CLONE_NEWUSER,
+    "mount": sc.CLONE_NEWNS,
+    "pid": sc.CLONE_NEWPID,
+    "uts": sc.CLONE_NEWUTS,
+    "ipc": sc.CLONE_NEWIPC,
+    "network": sc.CLONE_NEWNET,
+    "cgroup": sc.CLONE_NEWCGROUP,
+}
+
+_UNSUPPORTED: Final = (
+    ("hooks",),
+    ("process", "apparmorProfile"),
+    ("process", "selinuxLabel"),
+    ("process", "scheduler"),
+    ("process", "ioPriority"),
+    ("linux", "seccomp"),
+    ("linux", "intelRdt"),
+    ("linux", "personality"),
+    ("linux", "mountLabel"),
+    ("linux", "timeOffsets"),
+)
+
+_IPC_SYSCTLS: Final = frozenset(
+    f"kernel.{name}"
+    for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni")
+) | {"kernel.shm_rmid_forced"}
+
+
+def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
+    """Check ``spec`` and resolve its relative paths at ``bundle``; LaunchFailed("spec", …)."""
+    _refuse_unsupported(spec)
+    linux = _dict(spec, "linux", "linux")
+    namespaces = _namespaces(linux)
+    uid_map = _id_map(linux, "uidMappings", namespaces)
+    gid_map = _id_map(linux, "gidMappings", namespaces)
+    root = _dict(spec, "root", "root")
+    bundle = os.path.abspath(bundle)
+    mounts = tuple(
+        _mount(entry, f"mounts[{index}]", bundle, uid_map, gid_map)
+        for index, entry in enumerate(_list(spec, "mounts", "mounts"))
+    )
+    program = _program(_dict(spec, "process", "process"))
+    init = _dict(spec, "annotations", "annotations").get(INIT_ANNOTATION) == "true"
+    if init and not namespaces & sc.CLONE_NEWPID:
+        raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
+    return Plan(
+        root=os.path.join(bundle, _str(root, "path", "root.path")),
+        root_readonly=_bool(root, "readonly", "root.readonly"),
+        namespaces=namespaces,
+        uid_map=uid_map,
+        gid_map=gid_map,
+        mounts=mounts,
+        devices=tuple(
+            _device(entry, f"linux.devices[{index}]")
+            for index, entry in enumerate(_list(linux, "devices", "linux.devices"))
+        ),
+        masked=_paths(linux, "maskedPaths"),
+        readonly=_paths(linux, "readonlyPaths"),
+        sysctl=_sysctl(linux, namespaces),
+        hostname=_own_name(spec, "hostname", namespaces),
+        domainname=_own_name(spec, "domainname", namespaces),
+        init=init,
+        program=program,
+    )
+
+
+def _refuse_unsupported(spec: dict[str, Any]) -> None:
+    for path in _UNSUPPORTED:
+        value: Any = spec
+        for key in path:
+            value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+        if value:
+            raise _bad(f"{'.'.join(path)} is not supported yet")
+    limits = {key for key, value in _dict(_dict(spec, "linux", "linux"), "resources", "").items()
+              if value}  # fmt: skip
+    if limits - {"devices"}:  # without mknod and with nodev there is no device to control
+        raise _bad(f"linux.resources.{min(limits - {'devices'})} is not supported yet")
+
+
+def _namespaces(linux: dict[str, Any]) -> int:
+    flags = 0
+    for index, entry in enumerate(_list(linux, "namespaces", "linux.namespaces")):
+        where = f"linux.namespaces[{index}]"
+        kind = _str(_as_dict(entry, where), "type", where + ".type")
+        if kind not in _NAMESPACES:
+            raise _bad(f"{where}.type {kind!r} is not supported")
+        if entry.get("path"):
+            raise _bad(f"{where}.path is not supported yet")
+        if flags & _NAMESPACES[kind]:
+            raise _bad(f"{where}: a second {kind} namespace")
+        flags |= _NAMESPACES[kind]
+    if not flags & sc.CLONE_NEWNS:
+        raise _bad("linux.namespaces must have a mount namespace")
+    return flags
+
+
+def _id_map(linux: dict[str, Any], key: str, namespaces: int) -> tuple[IdRange, ...]:
+    where = f"linux.{key}"
+    entries = _list(linux, key, where)
+    if not namespaces & sc.CLONE_NEWUSER:
+        if entries:
+            raise _bad(f"{where} wants a user namespace")
+        return ()
+    ranges = tuple(_id_range(entry, f"{where}[{n}]") for n, entry in enumerate(entries))
+    if not any(part.inside == 0 and part.size for part in ranges):
+        raise _bad(f"{where} must map id 0 of the box")
+    return ranges
+
+
+def _id_range(entry: object, where: str) -> IdRange:
+    fields = _as_dict(entry, where)
+    return IdRange(
+        _int(fields, "containerID", where + ".containerID"),
+        _int(fields, "hostID", where + ".hostID"),
+        _int(fields, "size", where + ".size"),
+    )
+
+
+def _mount(
+    entry: object,
+    where: str,
+    bundle: str,
+    uid_map: tuple[IdRange, ...],
+    gid_map: tuple[IdRange, ...],
+) -> Mount:
+    fields = _as_dict(entry, where)
+    options = parse_options(_strings(fields, "options", where + ".options"))
+    kind = _str(fields, "type", where + ".type", "")
+    bind = options.bind or kind == "bind"
+    source = _str(fields, "source", where + ".source", "")
+    for key, own in (("uidMappings", uid_map), ("gidMappings", gid_map)):
+        ranges = _list(fields, key, f"{where}.{key}")
+        if ranges and tuple(_id_range(part, f"{where}.{key}") for part in ranges) != own:
+            raise _bad(f"{where}.{key} must be those of linux.{key}, others are not supported yet")
+    idmap = options.idmap or bool(fields.get("uidMappings"))
+    if idmap and not (bind and uid_map):
+        raise _bad(f"{where}: an idmapped mount wants a bind and a user namespace")
+    if not bind and not kind:
+        raise _bad(f"{where}.type is missing")
+    if kind in ("cgroup", "cgroup2"):
+        raise _bad(f"{where}: mounts of type {kind} are not supported yet")
+    return Mount(
+        target=_absolute(fields, "destination", where + ".destination"),
+        kind="bind" if bind else kind,
+        source=os.path.join(bundle, source) if bind else source or kind,
+        bind=bind,
+        recursive=options.recursive,
+        flags=options.flags,
+        attrs=options.attrs,
+        propagation=options.propagation,
+        idmap=idmap,
+        data=options.data,
+    )
+
+
+def _program(process: dict[str, Any]) -> Program:
+    user = _dict(process, "user", "process.user")
+    size = _dict(process, "consoleSize", "process.consoleSize")
+    args = _strings(process, "args", "process.args")
+    if not args or not args[0]:
+        raise _bad("process.args must name a program")
+    if any("\0" in text for text in (*args, *_strings(process, "env", "process.env"))):
+        raise _bad("process.args and process.env cannot hold a NUL byte")
+    groups = _list(user, "additionalGids", "process.user.additionalGids")
+    if not all(isinstance(group, int) for group in groups):
+        raise _bad("process.user.additionalGids must be integers")
+    umask: int = _int(user, "umask", "process.user.umask", 0o022)
+    adjust = process.get("oomScoreAdj")
+    if adjust is not None and not isinstance(adjust, int):
+        raise _bad("process.oomScoreAdj must be an integer")
+    return Program(
+        args=args,
+        env=_strings(process, "env", "process.env"),
+        cwd=_absolute(process, "cwd", "process.cwd"),
+        uid=_int(user, "uid", "process.user.uid", 0),
+        gid=_int(user, "gid", "process.user.gid", 0),
+        groups=tuple(cast("list[int]", groups)),
+        umask=umask,
+        capabilities=_capabilities(process),
+        no_new_privileges=_bool(process, "noNewPrivileges", "process.noNewPrivileges"),
+        limits=tuple(
+            _limit(_as_dict(entry, "process.rlimits"))
+            for entry in _list(process, "rlimits", "process.rlimits")
+        ),
+        oom_score_adj=adjust,
+        terminal=_bool(process, "terminal", "process.terminal"),
+        rows=_int(size, "height", "process.consoleSize.height", 0) & 0xFFFF,
+        cols=_int(size, "width", "process.consoleSize.width", 0) & 0xFFFF,
+    )
+
+
+def _capabilities(process: dict[str, Any]) -> Capabilities:
+    where = "process.capabilities"
+    sets = _dict(process, "capabilities", where)
+
+    def mask(key: str) -> int:
+        try:
+            return mask_of(_strings(sets, key, f"{where}.{key}"))
+        except ValueError as error:
+            raise _bad(f"{where}.{key}: there is no {error}") from None
+
+    return Capabilities(
+        mask("bounding"), mask("effective"), mask("permitted"), mask("inheritable"), mask("ambient")
+    )
+
+
+def _limit(fields: dict[str, Any]) -> Limit:
+    name = _str(fields, "type", "process.rlimits.type")
+    number = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
+    if not isinstance(number, int):
+        raise _bad(f"process.rlimits: there is no {name!r}")
+    soft, hard = (_int(fields, key, f"process.rlimits.{key}") for key in ("soft", "hard"))
+    top = 1 << 63  # RLIM_INFINITY is -1 in Python and 2**64-1 in JSON
+    return Limit(number, soft if soft < top else -1, hard if hard < top else -1)
+
+
+def _device(entry: object, where: str) -> Device:
+    fields = _as_dict(entry, where)
+    if _str(fields, "type", where + ".type") not in ("c", "u"):
+        raise _bad(f"{where}: only character devices are supported")
+    return Device(
+        _absolute(fields, "path", where + ".path"),
+        _int(fields, "major", where + ".major"),
+        _int(fields, "minor", where + ".minor"),
+    )
+
+
+def _sysctl(linux: dict[str, Any], namespaces: int) -> tuple[tuple[str, str], ...]:
+    """Only those that a namespace of the box's own holds (runc has the same list)."""
+    settings = _dict(linux, "sysctl", "linux.sysctl")
+    for name, value in settings.items():
+        dotted = name.replace("/", ".")
+        owner = (
+            sc.CLONE_NEWIPC if dotted in _IPC_SYSCTLS or dotted.startswith("fs.mqueue.")
+            else sc.CLONE_NEWNET if dotted.startswith("net.")
+            else sc.CLONE_NEWUTS if dotted == "kernel.domainname"
+            else 0
+        )  # fmt: skip
+        if not namespaces & owner or ".." in dotted or not isinstance(value, str):
+            raise _bad(f"linux.sysctl: {name} does not belong to a namespace of the box")
+    return tuple((name.replace(".", "/"), value) for name, value in settings.items())
+
+
+def _own_name(spec: dict[str, Any], key: str, namespaces: int) -> str:
+    name = _str(spec, key, key, "")
+    if name and not namespaces & sc.CLONE_NEWUTS:
+        raise _bad(f"{key} wants a uts namespace")
+    return name
+
+
+def _paths(linux: dict[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(posixpath.normpath(p) for p in _strings(linux, key, f"linux.{key}"))
+
+
+# JSON is Any until it is checked: everything below checks one value and names its place.
+
+
+def _bad(detail: str) -> LaunchFailed:
+    return LaunchFailed("spec", errno.EINVAL, detail)
+
+
+def _as_dict(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _bad(f"{where} must be an object")
+    return cast("dict[str, Any]", value)
+
+
+def _dict(fields: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = fields.get(key)
+    return {} if value is None else _as_dict(value, where)
+
+
+def _list(fields: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = fields.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _bad(f"{where} must be a list")
+    return cast("list[Any]", value)
+
+
+def _strings(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    values = _list(fields, key, where)
+    if not all(isinstance(value, str) for value in values):
+        raise _bad(f"{where} must be strings")
+    return tuple(values)
+
+
+def _str(fields: dict[str, Any], key: str, where: str, default: str | None = None) -> str:
+    value = fields.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str) or "\0" in value or (default is None and not value):
+        raise _bad(f"{where} must be a string")
+    return value
+
+
+def _absolute(fields: dict[str, Any], key: str, where: str) -> str:
+    path = _str(fields, key, where)
+    if not path.startswith("/"):
+        raise _bad(f"{where} must be an absolute path")
+    return path
+
+
+def _int(fields: dict[str, Any], key: str, where: str, default: int | None = None) -> int:
+    value = fields.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _bad(f"{where} must be a number that is not negative")
+    return value
+
+
+def _bool(fields: dict[str, Any], key: str, where: str) -> bool:
+    value = fields.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise _bad(f"{where} must be true or false")
+    return bool(value)

@@ -1,0 +1,257 @@
+"""System calls that Python 3.11 does not offer, by ctypes: each raises OSError or returns.
+
+Everything is looked up at import: nothing may be loaded after the root has changed. Numbers from
+424 on are the same on every architecture (Linux, scripts/syscall.tbl).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWCGROUP: Final = 0x02000000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+
+# mount(2)
+MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
+MS_SYNCHRONOUS: Final = 16
+MS_REMOUNT: Final = 32
+MS_DIRSYNC: Final = 128
+MS_NOSYMFOLLOW: Final = 256
+MS_NOATIME: Final = 1024
+MS_NODIRATIME: Final = 2048
+MS_BIND: Final = 4096
+MS_REC: Final = 16384
+MS_SILENT: Final = 32768
+MS_UNBINDABLE: Final = 1 << 17
+MS_PRIVATE: Final = 1 << 18
+MS_SLAVE: Final = 1 << 19
+MS_SHARED: Final = 1 << 20
+MS_RELATIME: Final = 1 << 21
+MS_STRICTATIME: Final = 1 << 24
+MS_LAZYTIME: Final = 1 << 25
+MNT_DETACH: Final = 2
+
+# open_tree(2), move_mount(2), mount_setattr(2)
+_OPEN_TREE_CLONE: Final = 1
+_AT_SYMLINK_NOFOLLOW: Final = 0x100
+AT_EMPTY_PATH: Final = 0x1000
+_AT_RECURSIVE: Final = 0x8000
+_MOVE_MOUNT_BOTH_EMPTY: Final = 0x04 | 0x40  # F_EMPTY_PATH | T_EMPTY_PATH
+MOUNT_ATTR_RDONLY: Final = 0x01
+MOUNT_ATTR_NOSUID: Final = 0x02
+MOUNT_ATTR_NODEV: Final = 0x04
+MOUNT_ATTR_NOEXEC: Final = 0x08
+MOUNT_ATTR_IDMAP: Final = 0x100000
+MOUNT_ATTR_NOSYMFOLLOW: Final = 0x200000
+
+# openat2(2)
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_NO_SYMLINKS: Final = 0x04
+RESOLVE_IN_ROOT: Final = 0x10
+
+# prctl(2)
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
+PR_SET_KEEPCAPS: Final = 8
+PR_CAPBSET_DROP: Final = 24
+PR_SET_CHILD_SUBREAPER: Final = 36
+PR_SET_NO_NEW_PRIVS: Final = 38
+PR_CAP_AMBIENT: Final = 47
+PR_CAP_AMBIENT_RAISE: Final = 2
+PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+
+_NR_OPEN_TREE: Final = 428
+_NR_MOVE_MOUNT: Final = 429
+_NR_CLOSE_RANGE: Final = 436
+_NR_OPENAT2: Final = 437
+_NR_MOUNT_SETATTR: Final = 442
+_NR_KEYCTL: Final = {
+    "x86_64": 250,
+    "aarch64": 219,
+    "riscv64": 219,
+    "ppc64le": 271,
+    "s390x": 280,
+}.get(os.uname().machine)
+_KEYCTL_JOIN_SESSION_KEYRING: Final = 1
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_syscall: Final = _libc.syscall
+_syscall.restype = ctypes.c_long
+_prctl: Final = _libc.prctl
+_prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_mount: Final = _libc.mount
+_mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
+_umount2: Final = _libc.umount2
+_unshare: Final = _libc.unshare
+_pivot_root: Final = _libc.pivot_root
+_capset: Final = _libc.capset
+_setdomainname: Final = _libc.setdomainname
+_sethostname: Final = _libc.sethostname
+
+
+class _MountAttr(ctypes.Structure):
+    """struct mount_attr, mount_setattr(2)."""
+
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+class _OpenHow(ctypes.Structure):
+    """struct open_how, openat2(2)."""
+
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+def _checked(result: int, name: str | None = None) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+    return result
+
+
+def unshare(flags: int) -> None:
+    _checked(_unshare(ctypes.c_int(flags)))
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
+    options = os.fsencode(data) if data else None
+    _checked(_mount(*encoded, flags, options), target)
+
+
+def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    _checked(_umount2(os.fsencode(target), ctypes.c_int(flags)), target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    _checked(_pivot_root(os.fsencode(new_root), os.fsencode(put_old)))
+
+
+def open_tree(dir_fd: int, path: str, *, recursive: bool, follow: bool = True) -> int:
+    """Return a detached, close-on-exec copy of a mount (or of what is below ``path``)."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH
+    flags |= (_AT_RECURSIVE if recursive else 0) | (0 if follow else _AT_SYMLINK_NOFOLLOW)
+    return _checked(
+        _syscall(
+            ctypes.c_long(_NR_OPEN_TREE),
+            ctypes.c_long(dir_fd),
+            ctypes.c_char_p(os.fsencode(path)),
+            ctypes.c_long(flags),
+        ),
+        path,
+    )
+
+
+def move_mount(from_fd: int, to_fd: int) -> None:
+    """Attach the mount ``from_fd`` on what ``to_fd`` stands for."""
+    _checked(
+        _syscall(
+            ctypes.c_long(_NR_MOVE_MOUNT),
+            ctypes.c_long(from_fd),
+            ctypes.c_char_p(b""),
+            ctypes.c_long(to_fd),
+            ctypes.c_char_p(b""),
+            ctypes.c_long(_MOVE_MOUNT_BOTH_EMPTY),
+        )
+    )
+
+
+def mount_setattr(
+    fd: int,
+    *,
+    recursive: bool,
+    attr_set: int = 0,
+    attr_clr: int = 0,
+    propagation: int = 0,
+    userns_fd: int = 0,
+) -> None:
+    attr = _MountAttr(attr_set, attr_clr, propagation, userns_fd)
+    _checked(
+        _syscall(
+            ctypes.c_long(_NR_MOUNT_SETATTR),
+            ctypes.c_long(fd),
+            ctypes.c_char_p(b""),
+            ctypes.c_long(AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)),
+            ctypes.byref(attr),
+            ctypes.c_long(ctypes.sizeof(attr)),
+        )
+    )
+
+
+def openat2(dir_fd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
+    """Open below ``dir_fd`` under the rules of ``resolve``; always close-on-exec."""
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
+    return _checked(
+        _syscall(
+            ctypes.c_long(_NR_OPENAT2),
+            ctypes.c_long(dir_fd),
+            ctypes.c_char_p(os.fsencode(path)),
+            ctypes.byref(how),
+            ctypes.c_long(ctypes.sizeof(how)),
+        ),
+        path,
+    )
+
+
+def close_from(first: int) -> None:
+    """Close every fd from ``first`` on."""
+    last = ctypes.c_long(0xFFFFFFFF)
+    if _syscall(ctypes.c_long(_NR_CLOSE_RANGE), ctypes.c_long(first), last, ctypes.c_long(0)) < 0:
+        os.closerange(first, os.sysconf("SC_OPEN_MAX"))  # before Linux 5.9
+
+
+def prctl(option: int, value: int = 0, extra: int = 0) -> None:
+    _checked(_prctl(option, value, extra, 0, 0))
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set the three sets of the calling thread, as bit masks (capset(2), version 3)."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    halves = [half(mask) for half in (_low, _high) for mask in (effective, permitted, inheritable)]
+    _checked(_capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)(*halves))))
+
+
+def _low(mask: int) -> int:
+    return mask & 0xFFFFFFFF
+
+
+def _high(mask: int) -> int:
+    return mask >> 32
+
+
+def set_hostname(name: str) -> None:
+    encoded = name.encode()
+    _checked(_sethostname(encoded, ctypes.c_size_t(len(encoded))))
+
+
+def set_domainname(name: str) -> None:
+    encoded = name.encode()
+    _checked(_setdomainname(encoded, ctypes.c_size_t(len(encoded))))
+
+
+def join_session_keyring(name: str) -> None:
+    """Leave the caller's session keyring (keyctl(2)); a kernel without keyrings is no failure."""
+    if _NR_KEYCTL is not None:
+        _syscall(
+            ctypes.c_long(_NR_KEYCTL),
+            ctypes.c_long(_KEYCTL_JOIN_SESSION_KEYRING),
+            ctypes.c_char_p(name.encode()),
+        )
