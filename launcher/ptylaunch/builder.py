@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn, TYPE_CHECKING
 
 from ptylaunch import channel as ch
 from ptylaunch import init, privilege, program
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed, failure_from, pack_failure
 from ptylaunch.namespace import raise_loopback, write_sysctl
-from ptylaunch.plan import Plan
 from ptylaunch.rootfs import build_rootfs, enter, finish_rootfs
 from ptylaunch.source import Sources, open_sources
 from ptylaunch.terminal import bind_console, open_terminal
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import Plan
+    import socket
 
 _FAILED: Final = 125
 
@@ -53,7 +55,7 @@ def run_first(job: Job, lifetime_write_fd: int) -> NoReturn:
         os.close(lifetime_write_fd)  # only the caller may hold it: its end is the box's
         _forget_caller()
         _first(job, stage)
-    except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
+    except BaseException as error:
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 
@@ -86,7 +88,7 @@ def _be_pid_1(job: Job, sources: Sources) -> NoReturn:
     stage = _Stage()
     try:
         _pid_1(job, sources, stage)
-    except BaseException as error:  # noqa: BLE001 - as above
+    except BaseException as error:
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 
@@ -111,9 +113,7 @@ def _pid_1(job: Job, sources: Sources, stage: _Stage) -> None:
     tty_fd = None
     if plan.program.terminal:
         stage.name = "terminal"
-        terminal = open_terminal(
-            root, plan.program.rows, plan.program.cols, plan.program.uid
-        )
+        terminal = open_terminal(root, plan.program.rows, plan.program.cols, plan.program.uid)
         tty_fd = terminal.tty_fd
         bind_console(root, tty_fd)
         ch.send(job.sock, ch.TERMINAL, fds=(terminal.pty_fd, tty_fd))
@@ -150,7 +150,7 @@ def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
         os.setsid()
         program.prepare(job.plan.program, job.stdio, tty_fd)
         program.execute(job.plan.program, job.sock, tie=False)
-    except BaseException as error:  # noqa: BLE001 - as above
+    except BaseException as error:
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 

@@ -6,9 +6,8 @@ import errno
 import os
 import resource
 import signal
-import socket
 import stat
-from typing import Any, Final
+from typing import Any, Final, TYPE_CHECKING
 
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
@@ -18,6 +17,9 @@ from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.plan import Plan, host_id
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
 from ptylaunch.spec import read_plan
+
+if TYPE_CHECKING:
+    import socket
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -30,7 +32,7 @@ class Box:
         self, sock: socket.socket, init_pid: int, pid: int, lifetime_fd: int, terminal: list[int]
     ) -> None:
         self.init_pid = init_pid
-        """Host pid of pid 1: a child of the caller, who waits for it. Its status is the program's."""
+        """Host pid of pid 1: a child of the caller, who waits for it; its status is the program's."""
         self.pid = pid
         """Host pid of the program; ``init_pid`` when there is no init."""
         self.pty_fd: int | None = terminal[0] if terminal else None
@@ -77,9 +79,7 @@ class Box:
         _reap(self.init_pid)
 
 
-def build(
-    spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | None = None
-) -> Box:
+def build(spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | None = None) -> Box:
     """Build the box of an OCI spec; its program waits for :meth:`Box.start`.
 
     ``bundle`` is what relative paths in the spec are relative to, ``stdio`` the program's fds 0 to

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TYPE_CHECKING
 
 from ptylaunch import syscall as sc
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _LIFETIME: Final = 0
 """The fd of the pipe that the keeper holds open; end-of-file ends the box."""

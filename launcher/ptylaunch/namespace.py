@@ -7,10 +7,12 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Final
+from typing import Final, TYPE_CHECKING
 
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import IdRange, Plan
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import IdRange, Plan
 
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914

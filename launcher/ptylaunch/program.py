@@ -8,13 +8,15 @@ import os
 import socket
 import stat
 import termios
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TYPE_CHECKING
 
 from ptylaunch import channel as ch
 from ptylaunch import privilege
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed, pack_failure
-from ptylaunch.plan import Program
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import Program
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CHANNEL: Final = 3
@@ -31,9 +33,7 @@ def prepare(program: Program, stdio: tuple[int, int, int], tty_fd: int | None) -
     for number, copy in enumerate(copies):
         os.dup2(copy, number)
         os.close(copy)
-    privilege.assume(
-        program, program.capabilities, no_new_privileges=program.no_new_privileges
-    )
+    privilege.assume(program, program.capabilities, no_new_privileges=program.no_new_privileges)
     # The change of identity made it what fs.suid_dumpable says (prctl(2)).
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
     _change_directory(program.cwd)
@@ -52,6 +52,8 @@ def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
         os._exit(125)
     if tie:
         sc.prctl(sc.PR_SET_PDEATHSIG, _SIGKILL)
+        if _is_alone(sock):  # it died in between
+            os._exit(125)
     os.dup2(sock.fileno(), _CHANNEL, inheritable=False)
     sc.close_from(_CHANNEL + 1)
     failure = _try_all(program)
@@ -59,6 +61,13 @@ def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
     report = ch.FAILED + _describe(program, number)
     os.write(_CHANNEL, report)
     os._exit(LaunchFailed("exec", number).exit_code)
+
+
+def _is_alone(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
 
 
 def _try_all(program: Program) -> OSError:
@@ -73,9 +82,10 @@ def _try_all(program: Program) -> OSError:
     found: OSError | None = None
     for place in places:
         try:
-            if stat.S_ISDIR(os.stat(place).st_mode):  # execve says EACCES
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
-            os.execve(place, list(program.args), env)
+            if stat.S_ISDIR(os.stat(place).st_mode):  # execve would say EACCES
+                found = found or IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+            else:
+                os.execve(place, list(program.args), env)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final
+from typing import Final, TYPE_CHECKING
 
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import Mount, Plan, host_id
-from ptylaunch.source import Sources
+
+if TYPE_CHECKING:
+    from ptylaunch.source import Sources
 
 _INSIDE: Final = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
 _STRICT: Final = _INSIDE | sc.RESOLVE_NO_SYMLINKS

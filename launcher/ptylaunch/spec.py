@@ -44,8 +44,7 @@ _UNSUPPORTED: Final = (
 )
 
 _IPC_SYSCTLS: Final = frozenset(
-    f"kernel.{name}"
-    for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni")
+    f"kernel.{name}" for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni")
 ) | {"kernel.shm_rmid_forced"}
 
 
@@ -299,7 +298,7 @@ def _list(fields: dict[str, Any], key: str, where: str) -> list[Any]:
         return []
     if not isinstance(value, list):
         raise _bad(f"{where} must be a list")
-    return cast("list[Any]", value)
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _strings(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:

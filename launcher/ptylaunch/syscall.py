@@ -18,7 +18,7 @@ CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
-# mount(2)
+# See mount(2).
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
@@ -41,7 +41,7 @@ MS_STRICTATIME: Final = 1 << 24
 MS_LAZYTIME: Final = 1 << 25
 MNT_DETACH: Final = 2
 
-# open_tree(2), move_mount(2), mount_setattr(2)
+# See open_tree(2), move_mount(2) and mount_setattr(2).
 _OPEN_TREE_CLONE: Final = 1
 _AT_SYMLINK_NOFOLLOW: Final = 0x100
 AT_EMPTY_PATH: Final = 0x1000
@@ -54,12 +54,12 @@ MOUNT_ATTR_NOEXEC: Final = 0x08
 MOUNT_ATTR_IDMAP: Final = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW: Final = 0x200000
 
-# openat2(2)
+# See openat2(2).
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_NO_SYMLINKS: Final = 0x04
 RESOLVE_IN_ROOT: Final = 0x10
 
-# prctl(2)
+# See prctl(2).
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_KEEPCAPS: Final = 8

@@ -1,5 +1,6 @@
-"""The box's terminal, opened in the box's own devpts. ``pty_fd`` is the end that the keeper reads
-("master"), ``tty_fd`` the program's ("slave").
+"""The box's terminal, opened in the box's own devpts.
+
+``pty_fd`` is the end that the keeper reads ("master"), ``tty_fd`` the program's ("slave").
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import stat
 import struct
 import termios
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TYPE_CHECKING
 
 from ptylaunch import syscall as sc
-from ptylaunch.rootfs import Rootfs
+
+if TYPE_CHECKING:
+    from ptylaunch.rootfs import Rootfs
 
 _DEVPTS_MAGIC: Final = 0x1CD1  # linux/magic.h
 _PTMX_INODE: Final = 2  # fs/devpts/inode.c

@@ -1,0 +1,252 @@
+"""Makes the OCI runtime spec (config.json) of a box from what the user asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final, NamedTuple, TYPE_CHECKING
+
+from ptycli.skeleton import host_trees
+from ptylaunch.spec import INIT_ANNOTATION
+
+if TYPE_CHECKING:
+    from ptycli.idmap import IdMaps
+    from ptylaunch.plan import IdRange
+    from collections.abc import Mapping, Sequence
+
+HOME: Final = "/root"
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+CAPABILITIES: Final = tuple(
+    f"CAP_{name}"
+    for name in [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+"""podman's default set. Nothing is inheritable or ambient (CVE-2022-24769)."""
+
+MASKED: Final = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+"""moby's list; the thermal_throttle folders, one a CPU, come on top."""
+
+_MASKED_HOST_SYS: Final = (
+    "/sys/fs/bpf",
+    "/sys/fs/cgroup",
+    "/sys/fs/pstore",
+    "/sys/fs/selinux",
+    "/sys/kernel/debug",
+    "/sys/kernel/security",
+    "/sys/kernel/tracing",
+)
+"""Without an own network namespace /sys is the host's with everything mounted below it."""
+
+READONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+_TMPFS: Final = (
+    ("/tmp", 0o1777, "512m"),
+    ("/run", 0o755, "64m"),
+    ("/root", 0o700, "512m"),
+    ("/home", 0o755, "512m"),
+    ("/var/tmp", 0o1777, "512m"),
+)
+
+
+class Volume(NamedTuple):
+    """A file or folder of the host that the box sees at ``target``."""
+
+    source: str
+    target: str
+    readonly: bool = False
+    folder: bool = True
+
+    @property
+    def mount_point(self) -> str:
+        """The target as ``build_skeleton`` wants it: a folder ends in ``/``."""
+        return self.target + "/" if self.folder else self.target
+
+
+class BoxOptions(NamedTuple):
+    """What ``run`` was asked for; entries of ``env`` are ``K=V``, or ``K`` to copy it from us."""
+
+    args: Sequence[str]
+    maps: IdMaps
+    hostname: str
+    env: Sequence[str] = ()
+    env_files: Sequence[str] = ()
+    cwd: str | None = None
+    tty: bool = False
+    rows: int = 0
+    cols: int = 0
+    volumes: Sequence[Volume] = ()
+    network: str = "none"
+    annotations: Mapping[str, str] = {}
+    trees: Sequence[str] | None = None
+    """Folders of the host shown read-only; None asks :func:`ptycli.skeleton.host_trees`."""
+
+
+def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return config.json; ``environ`` is what bare names in ``env`` are copied from (ours)."""
+    own_network = options.network != "host"
+    trees = host_trees() if options.trees is None else options.trees
+    env = _merge_env(options, os.environ if environ is None else environ)
+    sets = {name: list(CAPABILITIES) for name in ("bounding", "effective", "permitted")}
+    kinds = ["user", "mount", "pid", "uts", "ipc", "cgroup"] + ["network"] * own_network
+    process: dict[str, Any] = {
+        "terminal": options.tty,
+        "user": {"uid": 0, "gid": 0},
+        "args": list(options.args),
+        "env": [f"{key}={value}" for key, value in env.items()],
+        "cwd": options.cwd or env.get("HOME") or HOME,
+        "capabilities": sets,
+        "noNewPrivileges": True,
+    }
+    if options.tty:
+        process["consoleSize"] = {"height": options.rows, "width": options.cols}
+    return {
+        "ociVersion": "1.2.0",
+        "process": process,
+        "root": {"path": "bundle/rootfs", "readonly": True},
+        "hostname": options.hostname,
+        "mounts": [
+            *_base_mounts(trees, own_network=own_network),
+            *(_volume_mount(volume, rooted=options.maps.rooted) for volume in options.volumes),
+        ],
+        "annotations": {INIT_ANNOTATION: "true", **options.annotations},
+        "linux": {
+            "namespaces": [{"type": kind} for kind in kinds],
+            "uidMappings": _mappings(options.maps.uids),
+            "gidMappings": _mappings(options.maps.gids),
+            "maskedPaths": [*MASKED, *_thermal(), *(() if own_network else _MASKED_HOST_SYS)],
+            "readonlyPaths": list(READONLY),
+        },
+    }
+
+
+def parse_volume(text: str) -> Volume:
+    """Read ``SRC:DST[:ro]``; ValueError carries a line for the user."""
+    source, _, rest = text.partition(":")
+    target, _, mode = rest.partition(":")
+    if not source or not target:
+        raise ValueError(f"volume {text!r}: it looks like SRC:DST or SRC:DST:ro")
+    if mode not in ("", "ro", "rw"):
+        raise ValueError(f"volume {text!r}: {mode!r} is neither ro nor rw")
+    if not target.startswith("/"):
+        raise ValueError(f"volume {text!r}: {target!r} is not an absolute path")
+    target = os.path.normpath("/" + target.lstrip("/"))
+    if target == "/" or target.split("/")[1] in ("proc", "sys"):
+        raise ValueError(f"volume {text!r}: {target} cannot be covered")
+    source = os.path.abspath(source)
+    if not os.path.exists(source):
+        raise ValueError(f"volume {text!r}: {source} does not exist")
+    return Volume(source, target, readonly=mode == "ro", folder=os.path.isdir(source))
+
+
+def read_env_file(path: str) -> list[str]:
+    """Read docker's --env-file: ``K=V`` as it stands, without quotes, or ``K`` to copy.
+
+    OSError when it cannot be read, ValueError with a line for the user when it is malformed.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    entries: list[str] = []
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.decode().removesuffix("\r").lstrip()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}:{number}: not UTF-8") from None
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not name or any(char.isspace() for char in name) or "\0" in line:
+            raise ValueError(f"{path}:{number}: {name!r} is no name of a variable")
+        entries.append(name + equals + value)
+    return entries
+
+
+def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": HOME, "LANG": "C.UTF-8"}
+    if options.tty:
+        env["TERM"] = "xterm-256color"
+    asked = [entry for path in options.env_files for entry in read_env_file(path)]
+    for entry in (*asked, *options.env):
+        name, equals, value = entry.partition("=")
+        if not name or "\0" in entry:
+            raise ValueError(f"environment {entry!r}: it looks like NAME=VALUE or NAME")
+        if equals:
+            env[name] = value
+        elif name in environ:
+            env[name] = environ[name]
+    return env
+
+
+def _base_mounts(trees: Sequence[str], *, own_network: bool) -> list[dict[str, Any]]:
+    kernel = ["nosuid", "noexec", "nodev"]
+    mounts = [_bind(tree, tree, ["rbind", "ro", "nosuid", "nodev"]) for tree in trees]
+    mounts += [
+        _mount("/proc", "proc", kernel),
+        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=64k"]),
+        _mount(
+            "/dev/pts",
+            "devpts",
+            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        ),
+        _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", "size=64m"]),
+        _mount("/dev/mqueue", "mqueue", kernel),
+        # A sysfs of its own wants the box's own network namespace (sysfs(5)).
+        _mount("/sys", "sysfs", [*kernel, "ro"])
+        if own_network
+        else _bind("/sys", "/sys", ["rbind", *kernel, "ro"]),
+    ]
+    mounts += [
+        _mount(target, "tmpfs", ["nosuid", "nodev", f"mode={mode:o}", f"size={size}"])
+        for target, mode, size in _TMPFS
+    ]
+    return mounts
+
+
+def _mount(target: str, kind: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": kind, "options": options}
+
+
+def _bind(source: str, target: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": target, "type": "bind", "source": source, "options": options}
+
+
+def _volume_mount(volume: Volume, *, rooted: bool) -> dict[str, Any]:
+    options = ["rbind", "nosuid", "nodev", "ro" if volume.readonly else "rw"]
+    return _bind(volume.source, volume.target, options + ["ridmap"] * rooted)
+
+
+def _mappings(ranges: Sequence[IdRange]) -> list[dict[str, int]]:
+    return [
+        {"containerID": part.inside, "hostID": part.outside, "size": part.size} for part in ranges
+    ]
+
+
+def _thermal() -> list[str]:
+    """One folder a CPU (GHSA-6fw5-f8r9-fgfm); the launcher passes over those that do not exist."""
+    return [
+        f"/sys/devices/system/cpu/cpu{number}/thermal_throttle"
+        for number in range(os.cpu_count() or 0)
+    ]
