@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

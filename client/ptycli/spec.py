@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.skeleton import host_trees
 from ptylaunch.spec import INIT_ANNOTATION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ptycli.idmap import IdMaps
     from ptylaunch.plan import IdRange
-    from collections.abc import Mapping, Sequence
 
 HOME: Final = "/root"
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -64,11 +65,11 @@ _MASKED_HOST_SYS: Final = (
 READONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 _TMPFS: Final = (
-    ("/tmp", 0o1777, "512m"),
+    ("/tmp", 0o1777, "512m"),  # noqa: S108 - a path of the box
     ("/run", 0o755, "64m"),
     ("/root", 0o700, "512m"),
     ("/home", 0o755, "512m"),
-    ("/var/tmp", 0o1777, "512m"),
+    ("/var/tmp", 0o1777, "512m"),  # noqa: S108 - the same
 )
 
 
@@ -186,8 +187,7 @@ def read_env_file(path: str) -> list[str]:
 
 def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
     env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": HOME, "LANG": "C.UTF-8"}
-    if options.tty:
-        env["TERM"] = "xterm-256color"
+    env["TERM"] = "xterm-256color"
     asked = [entry for path in options.env_files for entry in read_env_file(path)]
     for entry in (*asked, *options.env):
         name, equals, value = entry.partition("=")
@@ -211,7 +211,7 @@ def _base_mounts(trees: Sequence[str], *, own_network: bool) -> list[dict[str, A
             "devpts",
             ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
-        _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", "size=64m"]),
+        _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", "size=64m"]),  # noqa: S108
         _mount("/dev/mqueue", "mqueue", kernel),
         # A sysfs of its own wants the box's own network namespace (sysfs(5)).
         _mount("/sys", "sysfs", [*kernel, "ro"])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Final, NamedTuple, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from ptylaunch import channel as ch
 from ptylaunch import init, privilege, program
@@ -25,8 +25,9 @@ from ptylaunch.source import Sources, open_sources
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
-    from ptylaunch.plan import Plan
     import socket
+
+    from ptylaunch.plan import Plan
 
 _FAILED: Final = 125
 
@@ -55,7 +56,7 @@ def run_first(job: Job, lifetime_write_fd: int) -> NoReturn:
         os.close(lifetime_write_fd)  # only the caller may hold it: its end is the box's
         _forget_caller()
         _first(job, stage)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 
@@ -88,7 +89,7 @@ def _be_pid_1(job: Job, sources: Sources) -> NoReturn:
     stage = _Stage()
     try:
         _pid_1(job, sources, stage)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 
@@ -150,7 +151,7 @@ def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
         os.setsid()
         program.prepare(job.plan.program, job.stdio, tty_fd)
         program.execute(job.plan.program, job.sock, tie=False)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         _report(job.sock, failure_from(error, stage.name))
     os._exit(_FAILED)
 

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import stat
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
@@ -32,7 +32,7 @@ class Box:
         self, sock: socket.socket, init_pid: int, pid: int, lifetime_fd: int, terminal: list[int]
     ) -> None:
         self.init_pid = init_pid
-        """Host pid of pid 1: a child of the caller, who waits for it; its status is the program's."""
+        """Host pid of pid 1, a child of the caller, who waits for it; exits as the program did."""
         self.pid = pid
         """Host pid of the program; ``init_pid`` when there is no init."""
         self.pty_fd: int | None = terminal[0] if terminal else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import Final, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import syscall as sc
 
@@ -42,6 +42,7 @@ def close_all_but(lifetime_fd: int) -> None:
     """Leave one fd open, as fd 0."""
     os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
     sc.close_from(1)
+    sc.set_name("ptyd-init")
 
 
 def catch_signals() -> int:

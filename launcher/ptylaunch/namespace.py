@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ptylaunch.errors import LaunchFailed
 

@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 import termios
-from typing import Final, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import channel as ch
 from ptylaunch import privilege
@@ -102,7 +102,8 @@ def _change_directory(path: str) -> None:
     """Enter the working directory and prove that it lies inside the root (CVE-2024-21626)."""
     try:
         os.chdir(path)
-        if not os.getcwd().startswith("/"):
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM), path)
+        reached = os.getcwd()
     except OSError as error:
         raise LaunchFailed("cwd", error.errno or errno.EIO, path) from error
+    if not reached.startswith("/"):  # "(unreachable)…", getcwd(2)
+        raise LaunchFailed("cwd", errno.EPERM, path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed

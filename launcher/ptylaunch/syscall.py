@@ -63,6 +63,7 @@ RESOLVE_IN_ROOT: Final = 0x10
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_KEEPCAPS: Final = 8
+_PR_SET_NAME: Final = 15
 PR_CAPBSET_DROP: Final = 24
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -220,6 +221,12 @@ def close_from(first: int) -> None:
 
 def prctl(option: int, value: int = 0, extra: int = 0) -> None:
     _checked(_prctl(option, value, extra, 0, 0))
+
+
+def set_name(name: str) -> None:
+    """Set what ``ps`` calls this process, at most 15 bytes."""
+    text = ctypes.create_string_buffer(name.encode())
+    prctl(_PR_SET_NAME, ctypes.addressof(text))
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:

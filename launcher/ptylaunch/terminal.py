@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import termios
-from typing import Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptylaunch import syscall as sc
 
