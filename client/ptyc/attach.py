@@ -1,0 +1,104 @@
+"""Attach the user's terminal, or pipes, to a session: what ``ptyc`` and ``ptyd`` call.
+
+Everything that is taken from the user's terminal and shell is given back here, on every way out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ptyc.attachment import Attachment
+from ptyc.display import Display
+from ptyc.fault import FAILED, Left, Lost
+from ptyc.modes import Modes
+from ptyc.signals import Signals
+from ptyc.sink import Sink
+from ptyc.terminal import Terminal, is_terminal
+from ptyc.transport import resolve
+from ptyc.user import User
+from ptywire.detach import DEFAULT, parse_keys
+
+if TYPE_CHECKING:
+    from ptyc.address import Target
+
+_GOODBYE: Final = 0.5
+"""Seconds that the last typed bytes may take to leave."""
+
+
+class Options(NamedTuple):
+    """How to attach.
+
+    ``from_`` is an offset or "snapshot", "start", "end"; ``role`` "control" or "view"; ``lossless``
+    and ``hold`` as on the wire; ``session`` 0 leaves the choice to the target; ``tty`` is what the
+    caller knows of the session, None to be told by the server; ``name`` is shown to others.
+    ``detach_names`` is ``detach_keys`` for people.
+    """
+
+    stdin: bool = True
+    detach_keys: bytes = parse_keys(DEFAULT)
+    detach_names: str = DEFAULT.replace(",", " ")
+    from_: int | str = "snapshot"
+    role: str = "control"
+    lossless: bool = False
+    hold: bool = False
+    sig_proxy: bool = True
+    session: int = 0
+    tty: bool | None = None
+    name: str = ""
+
+
+def attach(target: Target, options: Options) -> int:
+    """Attach, and return the exit status for the shell; errors are one line on standard error.
+
+    The status is the program's; 0 after a detach; 125 when ptyc failed; 1 after a gap in lossless
+    output; 128 plus the number of a signal that ended ptyc itself.
+    """
+    try:
+        addresses = resolve(target)  # may take seconds: ctrl-c still works as everywhere
+        out, err = Sink(1), Sink(2)
+    except Lost as lost:
+        _say(str(lost))
+        return FAILED
+    except OSError as error:
+        _say(f"standard output and standard error must be open: {error.strerror}")
+        return FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    terminal = Terminal(0) if options.stdin and is_terminal(0) else None
+    modes = Modes() if out.is_terminal else None
+    # A reader that is no person wants every byte, and so does one of a session without terminal.
+    if modes is None or options.tty is False:
+        options = options._replace(lossless=True)
+    user = User(terminal, out, modes, reads=options.stdin)
+    signals = Signals()
+    display = Display(out, err, modes)
+    attachment = Attachment(
+        target, addresses, options, user=user, display=display, signals=signals
+    )
+    line = ""
+    try:
+        status = attachment.run()
+    except Left as left:
+        status, line = left.status, str(left)
+    finally:
+        try:
+            attachment.line.hang_up(_GOODBYE)
+        finally:
+            was_raw = user.is_raw
+            user.restore()
+            signals.close()
+            out.close()
+            err.close()
+    if line and (status or was_raw):
+        _say(line, fresh=was_raw)
+    return status
+
+
+def _say(line: str, *, fresh: bool = False) -> None:
+    """Print a line of ours; ``fresh`` when the cursor may be anywhere in a line."""
+    start = "\n" if fresh else ""
+    with suppress(OSError):  # nobody to tell
+        os.write(2, f"{start}ptyc: {line}\n".encode())

@@ -1,0 +1,347 @@
+"""The loop of one attachment: one poll(2) over the user, the connection and the signals.
+
+Nothing in the loop waits but the poll. The rules:
+
+- Standard input is not read before the server said hello: what was typed for the shell stays there.
+- Typed bytes are kept until acknowledged, output until shown; both survive a lost connection.
+- An offset is acknowledged after the write that showed it returned.
+- An exit status ends the loop after the last byte is shown; :class:`Left` ends it at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ptyc import typed
+from ptyc.fault import FAILED, Left, printable
+from ptyc.hello import Hello, number, parse_hello
+from ptyc.keyboard import Keyboard
+from ptyc.line import Line
+from ptyc.replies import ReplyFilter
+from ptyc.user import STDIN
+from ptywire import message as wire
+
+if TYPE_CHECKING:
+    from ptyc.address import Target
+    from ptyc.attach import Options
+    from ptyc.display import Display
+    from ptyc.signals import Signals
+    from ptyc.sink import Sink
+    from ptyc.transport import Address
+    from ptyc.user import User
+    from ptywire.detach import Fed
+
+_REPLY_GRACE: Final = 0.1
+"""Seconds after the history was written in which the terminal may still answer its queries."""
+_FORCE_COUNT: Final = 3
+_FORCE_WITHIN: Final = 2.0
+"""So many interrupts within so many seconds end ptyc itself, as docker's client has it."""
+_CTRL_C: Final = b"\x03"
+
+
+class Attachment:
+    """A user at a session, from the first connection to the end."""
+
+    def __init__(
+        self,
+        target: Target,
+        addresses: list[Address],
+        options: Options,
+        *,
+        user: User,
+        display: Display,
+        signals: Signals,
+    ) -> None:
+        self.line = Line(target, addresses, self._greeting)
+        self._target, self._options = target, options
+        self._user, self._display, self._signals = user, display, signals
+        self._keyboard = Keyboard(options.detach_keys if user.terminal is not None else b"")
+        self._typed = typed.Typed()
+        self._hello: Hello | None = None
+        self._size: wire.Resize | None = None
+        self._acked = 0
+        self._answers_from: float | None = None
+        self._eof_sent = False
+        self._interrupts: list[float] = []
+        self._status: int | None = None
+        self._has_gap = False
+
+    def run(self) -> int:
+        """Return the exit status for the shell; raise Left when there is a line to say."""
+        if self._options.tty:
+            self._user.make_raw()
+        self.line.dial()
+        while self._status is None or not self._display.is_empty:
+            self._turn()
+        self._acknowledge()
+        return 1 if self._has_gap else self._status
+
+    # One turn of the loop
+
+    def _turn(self) -> None:
+        deaf = self._display.is_full
+        poll = select.poll()
+        poll.register(self._signals, select.POLLIN)
+        line = self.line.wants(deaf=deaf)
+        if line is not None:
+            poll.register(*line)
+        sink = self._display.next_sink
+        if sink is not None:
+            poll.register(sink.fd, select.POLLOUT)
+        if self._reads_stdin:
+            poll.register(STDIN, select.POLLIN)
+        has_more = self.line.has_more and not deaf
+        events = dict(poll.poll(0 if has_more else self._timeout(deaf=deaf)))
+
+        if self._signals.fileno() in events:
+            for signal_ in self._signals.take():
+                self._take_signal(signal_)
+        if STDIN in events:
+            self._read_stdin()
+        if has_more or (line is not None and line[0] in events):
+            self._receive()
+        if sink is not None and sink.fd in events:
+            self._show(sink)
+        self._keep_time(time.monotonic())
+        self._acknowledge()
+
+    @property
+    def _reads_stdin(self) -> bool:
+        if not self._user.stdin_open or self._hello is None or self._status is not None:
+            return False
+        if self._user.terminal is not None and not self.line.is_attached:
+            return self._typed.waiting < typed.OVERFLOW
+        return self._typed.waiting < typed.WINDOW
+
+    def _timeout(self, *, deaf: bool) -> float | None:
+        """Milliseconds until the next thing to do without being asked."""
+        deadlines = [
+            *self.line.deadlines(deaf=deaf),
+            self.line.reconnect.notice_at,
+            self._keyboard.deadline,
+            self._answers_from,
+        ]
+        due = [deadline for deadline in deadlines if deadline is not None]
+        # Rounded up: poll(2) counts milliseconds, and one too early turns the loop for nothing.
+        return max(0.0, (min(due) - time.monotonic()) * 1000 + 1) if due else None
+
+    def _keep_time(self, now: float) -> None:
+        if self._keyboard.deadline is not None and now >= self._keyboard.deadline:
+            self._type(self._keyboard.expire(now))
+        self._watch_replies(now)
+        if self._status is not None:
+            return
+        reconnect = self.line.reconnect
+        if reconnect.notice_at is not None and now >= reconnect.notice_at:
+            reconnect.told = True
+            keys = f" ({self._options.detach_names} to leave)" if self._keyboard.has_keys else ""
+            self._notice(f"connection lost, reconnecting…{keys}")
+        self.line.keep_time(now, deaf=self._display.is_full)
+
+    # The server
+
+    def _greeting(self) -> bytes:
+        options, hello = self._options, self._hello
+        fields: dict[str, Any] = {
+            "session": options.session or self._target.session,
+            "role": options.role,
+            "lossless": options.lossless,
+        }
+        if options.hold:
+            fields["hold"] = True
+        if options.name:
+            fields["name"] = options.name
+        self._size = self._user.window()
+        if self._size is not None and options.role != "view":
+            fields["rows"], fields["cols"] = self._size
+        if hello is None:
+            fields["from"] = options.from_
+        else:
+            fields["from"] = self._display.received
+            fields["epoch"], fields["client"] = hello.epoch, hello.client
+        return wire.encode(wire.Attach(fields))
+
+    def _receive(self) -> None:
+        messages, ended = self.line.receive()
+        for data in messages:
+            self._take_message(data)
+        if ended is not None:
+            if self._status is not None:
+                self.line.hang_up(0)
+            else:
+                self.line.closed(ended)
+        self._send_typed()
+
+    def _take_message(self, data: bytes) -> None:
+        match wire.decode_server(data):
+            case wire.Output() as output:
+                self._display.output(output)
+            case wire.Snapshot() as snapshot:
+                self._display.snapshot(snapshot)
+            case wire.InputAck(position):
+                self._typed.acknowledge(position)
+            case wire.Event(fields):
+                self._take_event(fields)
+            case wire.Violation(reason):
+                raise Left(FAILED, f"the server sent a malformed message: {printable(reason)}")
+            case None:
+                pass
+
+    def _take_event(self, fields: dict[str, Any]) -> None:
+        match fields.get("event"):
+            case "hello":
+                self._take_hello(parse_hello(fields))
+            case "exited":
+                self._status = min(number(fields, "status", FAILED), 255)
+            case "gap":
+                self._has_gap = True
+                lost = number(fields, "to") - number(fields, "from")
+                self._notice(f"{lost} bytes of output were dropped before they could be read")
+            case "journal" if fields.get("state") == "full":
+                self._notice("the server's disk is full: the program waits")
+            case "journal":
+                self._notice("the server's disk has room again")
+            case _:
+                pass
+
+    def _take_hello(self, hello: Hello) -> None:
+        before, self._hello = self._hello, hello
+        if before is not None and hello.client == before.client:
+            unsure = self._typed.resume(hello.input)
+        else:
+            unsure = self._typed.restart(hello.input)
+        self.line.attached()
+        self._acked = 0
+        self._display.start_at(hello.start_at)
+        if hello.tty:
+            self._user.make_raw()
+            if hello.start_at < hello.end and self._user.terminal is not None:
+                self._keyboard.replies = ReplyFilter()
+                self._answers_from = None
+        else:
+            self._eof_sent = False  # closing twice is harmless, ^D twice is not
+        if hello.role == "view" and self._user.terminal is None:
+            self._user.stdin_open = False
+        if unsure or hello.doubt:
+            self._notice(f"{unsure + hello.doubt} bytes that you typed may not have arrived")
+
+    def _acknowledge(self) -> None:
+        if self.line.is_attached and self._display.rendered > self._acked:
+            self._acked = self._display.rendered
+            self.line.send(wire.encode(wire.Ack(self._acked)))
+
+    # The user
+
+    @property
+    def _only_watches(self) -> bool:
+        return self._hello is not None and self._hello.role == "view"
+
+    def _read_stdin(self) -> None:
+        data = self._user.read()
+        if self._user.terminal is not None and _CTRL_C in data:
+            if self._only_watches:
+                raise Left(0, "detached")
+            if not self.line.is_attached and self.line.reconnect.told:
+                raise Left(128 + signal.SIGINT)
+        self._typed.add(self._keyboard.encode_keys(self._user.key_encoding))
+        self._type(self._keyboard.feed(data, time.monotonic()))
+
+    def _type(self, fed: Fed) -> None:
+        if not self._only_watches:
+            self._typed.add(fed.passed)
+        self._send_typed()
+        if fed.detached:
+            raise Left(0, "detached")
+
+    def _send_typed(self) -> None:
+        while self.line.is_attached and (message := self._typed.take()) is not None:
+            self.line.send(wire.encode(message))
+        if self._user.stdin_open or self._eof_sent or not self.line.is_attached:
+            return
+        # Typed ^D is lost with its connection: it waits until what lies before it has arrived.
+        tty = self._hello is not None and self._hello.tty
+        settled = self._typed.waiting == 0 if tty else self._typed.is_all_sent
+        if settled and self._options.stdin and not self._only_watches:
+            self._eof_sent = True
+            self.line.send(wire.encode(wire.StdinEof()))
+
+    def _watch_replies(self, now: float) -> None:
+        """Let the terminal's answers through once the history is shown."""
+        if self._keyboard.replies is None or self._hello is None:
+            return
+        if self._answers_from is None:
+            if self._display.rendered >= self._hello.end:
+                self._answers_from = now + _REPLY_GRACE
+        elif now >= self._answers_from:
+            self._answers_from = None
+            self._type(self._keyboard.stop_filtering(now))
+
+    def _show(self, sink: Sink) -> None:
+        try:
+            self._display.write()
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise Left(128 + signal.SIGPIPE) from error
+            if error.errno == errno.EIO and sink.is_terminal:
+                raise Left(128 + signal.SIGHUP) from error
+            where = "standard output" if sink.fd == 1 else "standard error"
+            raise Left(FAILED, f"cannot write to {where}: {error.strerror}") from error
+
+    def _notice(self, text: str) -> None:
+        start, end = ("\r\n", "\r\n") if self._user.is_raw else ("", "\n")
+        self._display.notice(f"{start}ptyc: {text}{end}".encode())
+
+    # Signals
+
+    def _take_signal(self, signal_: int) -> None:
+        if signal_ == signal.SIGWINCH:
+            self._resize()
+        elif signal_ == signal.SIGTSTP:
+            self._user.stop()
+        elif signal_ == signal.SIGCONT:
+            self._go_on()
+        elif self._proxies and signal_ != signal.SIGQUIT:
+            self._proxy(signal_)
+        else:
+            raise Left(128 + signal_)
+
+    @property
+    def _proxies(self) -> bool:
+        hello = self._hello
+        if hello is None or hello.tty or self._only_watches:
+            return False
+        return self.line.is_attached and self._options.sig_proxy
+
+    def _proxy(self, signal_: int) -> None:
+        now = time.monotonic()
+        if signal_ != signal.SIGHUP:
+            self._interrupts = [at for at in self._interrupts if now - at < _FORCE_WITHIN] + [now]
+            if len(self._interrupts) >= _FORCE_COUNT:
+                raise Left(128 + signal_)
+        name = signal.Signals(signal_).name.removeprefix("SIG")
+        self.line.send(wire.encode(wire.Signal(name)))
+
+    def _resize(self) -> None:
+        size = self._user.window()
+        if size is None or size == self._size or not self.line.is_attached or self._only_watches:
+            return
+        self._size = size
+        self.line.send(wire.encode(size))
+
+    def _go_on(self) -> None:
+        self.line.awake()
+        if not self._options.tty and not (self._hello is not None and self._hello.tty):
+            return
+        self._user.go_on()
+        self._size = None
+        size = self._user.window()
+        if size is None or self._only_watches or not self.line.is_attached:
+            return
+        if self._user.modes is not None and self._user.modes.in_alternate:
+            # A program that draws draws again when its size changes, and not otherwise.
+            self.line.send(wire.encode(wire.Resize(max(1, size.rows - 1), size.cols)))
+        self._resize()

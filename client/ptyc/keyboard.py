@@ -1,0 +1,94 @@
+"""Typed bytes on their way to the program: detach keys found, old answers dropped.
+
+Pure: the caller reads the terminal and the clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ptywire.detach import HOLD, DetachKeys, Fed
+
+if TYPE_CHECKING:
+    from ptyc.replies import ReplyFilter
+
+_REPLY_HOLD: Final = 0.1
+"""Seconds that the beginning of an answer may be held: terminals write answers in one go."""
+
+
+class Keyboard:
+    """``keys`` are the detach keys, b"" when there are none; ``replies`` while history is shown."""
+
+    def __init__(self, keys: bytes) -> None:
+        self.replies: ReplyFilter | None = None
+        self.deadline: float | None = None
+        self._keys = keys
+        self._encoding = "plain"
+        self._detach = DetachKeys(keys)
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self._keys)
+
+    def encode_keys(self, encoding: str) -> bytes:
+        """Expect keys as the terminal sends them now; return what was held back until then.
+
+        A program may switch the terminal to the kitty protocol or xterm's modifyOtherKeys: ctrl-p
+        is then an escape sequence, and the detach keys must still work.
+        """
+        if encoding == self._encoding:
+            return b""
+        held = self._detach.flush()
+        self._encoding = encoding
+        self._detach = DetachKeys(_encode(self._keys, encoding))
+        return held
+
+    def feed(self, data: bytes, now: float) -> Fed:
+        """Take bytes typed at ``now``, in seconds; return those to pass on."""
+        if self.replies is not None:
+            data = self.replies.feed(data)
+        fed = self._detach.feed(data)
+        self._arm(now)
+        return fed
+
+    def expire(self, now: float) -> Fed:
+        """Give up what is held back for too long; call when ``deadline`` has passed."""
+        if self.deadline is None or now < self.deadline:
+            return Fed(b"", detached=False)
+        if self.replies is not None and self.replies.holding:
+            fed = self._detach.feed(self.replies.flush())
+        else:
+            fed = Fed(self._detach.flush(), detached=False)
+        self._arm(now)
+        return fed
+
+    def stop_filtering(self, now: float) -> Fed:
+        """From here on answers belong to the program."""
+        filtering, self.replies = self.replies, None
+        fed = self._detach.feed(filtering.flush() if filtering else b"")
+        self._arm(now)
+        return fed
+
+    def _arm(self, now: float) -> None:
+        if self.replies is not None and self.replies.holding:
+            self.deadline = now + _REPLY_HOLD
+        elif self._detach.holding:
+            self.deadline = now + HOLD
+        else:
+            self.deadline = None
+
+
+def _encode(keys: bytes, encoding: str) -> bytes:
+    """Return ``keys`` as a terminal in that encoding sends them (``CSI code ; 5 u`` for ctrl)."""
+    form = {"kitty": b"\x1b[%d;5u", "xterm": b"\x1b[27;5;%d~"}.get(encoding)
+    if form is None:
+        return keys
+    encoded = bytearray()
+    for key in keys:
+        if key >= 0x20:
+            encoded.append(key)
+        else:
+            # The code is that of the key without ctrl, in lower case: ctrl-p is 0x10, p is 0x70.
+            letter = key + 0x60 if 1 <= key <= 26 else key + 0x40
+            encoded += form % letter
+    return bytes(encoded)

@@ -1,0 +1,147 @@
+"""The ``ptyc`` command: its arguments, and where the token comes from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from ptyc.fault import FAILED
+from ptyc.terminal import is_terminal
+from ptywire.detach import DEFAULT, parse_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ptyc.address import Target
+
+_INTERRUPTED: Final = 130
+_STARTS: Final = ("snapshot", "start", "end")
+_EPILOG: Final = """\
+TARGET is the NAME of a container on this machine, NAME/N for one of its other sessions, HOST:PORT,
+or a whole link. The token comes from --token-file, the link, PTYC_TOKEN, or is asked for.
+The exit status is the program's; 0 after a detach; 125 when ptyc itself failed."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, and docker's exit status for a command line that cannot be."""
+        self.exit(FAILED, f"ptyc: {message}; ptyc --help says more\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``ptyc``; return its exit status."""
+    try:
+        return _run(_parse(arguments))
+    except ValueError as error:
+        line = str(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for a user
+        line = f"internal error, please report it: {type(error).__name__}: {error}"
+    print(f"ptyc: {line}", file=sys.stderr)
+    return FAILED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="ptyc",
+        description="Attach this terminal to a session of ptyd.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("--token-file", metavar="FILE", help="read the token from FILE")
+    parser.add_argument(
+        "--detach-keys",
+        metavar="KEYS",
+        default=DEFAULT,
+        help=f"keys that leave the session ({DEFAULT}); an empty string switches them off",
+    )
+    parser.add_argument("--no-stdin", action="store_true", help="do not read standard input")
+    parser.add_argument("--view", action="store_true", help="only watch")
+    parser.add_argument("--session", type=_natural, default=0, metavar="N", help="session number")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=_start,
+        default="snapshot",
+        metavar="WHERE",
+        help="start, end, snapshot (the screen, the default), or an offset in bytes",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    return parser.parse_args(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    keys = parse_keys(arguments.detach_keys)
+    from ptyc.address import parse_target  # after the arguments: --help needs none of this
+
+    target = _with_token(parse_target(arguments.target), arguments.token_file)
+    from ptyc.attach import Options, attach
+
+    options = Options(
+        stdin=not arguments.no_stdin,
+        detach_keys=keys,
+        detach_names=arguments.detach_keys.replace(",", " "),
+        from_=arguments.start,
+        role="view" if arguments.view else "control",
+        session=arguments.session,
+    )
+    return attach(target, options)
+
+
+def _with_token(target: Target, token_file: str | None) -> Target:
+    """Return ``target`` with its token; raise ValueError with a line when there is none."""
+    from ptyc.address import check_token
+
+    if target.is_local:
+        return target
+    if token_file is not None:
+        return target._replace(token=check_token(_read_token(token_file)))
+    if target.token:
+        return target
+    if token := os.environ.get("PTYC_TOKEN"):
+        return target._replace(token=check_token(token))
+    if not is_terminal(0):
+        raise ValueError(f"{target.label} wants a token: set PTYC_TOKEN or give --token-file")
+    from ptyc.prompt import ask_token
+
+    try:
+        return target._replace(token=check_token(ask_token(target.label)))
+    except EOFError as error:
+        raise ValueError("no token given") from error
+
+
+def _read_token(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read(4096)
+    except OSError as error:
+        raise ValueError(f"cannot read the token file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"there is no token in {path}") from error
+
+
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(text)
+
+
+def _start(text: str) -> int | str:
+    return text if text in _STARTS else _natural(text)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # 20 ms, only for this
+
+        print(f"ptyc {version('ptyd')}")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
