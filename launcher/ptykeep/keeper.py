@@ -140,22 +140,16 @@ class Keeper:
 
     def run(self) -> None:
         """Wait for signals, for the server and for time, until the container is over."""
-        poll = select.poll()
-        poll.register(self._wakeup, select.POLLIN)
-        registered: socket.socket | None = None
         while not self._finished:
-            if registered is not self.server.socket:
-                if registered is not None:
-                    poll.unregister(registered.fileno() if registered.fileno() >= 0 else self._gone)
-                registered = self.server.socket
-                if registered is not None:
-                    self._gone = registered.fileno()
-                    poll.register(registered, select.POLLIN)
+            poll = select.poll()
+            poll.register(self._wakeup, select.POLLIN)
+            if self.server.socket is not None:
+                poll.register(self.server.socket, select.POLLIN)
             for fd, _ in poll.poll(self._timeout()):
                 if fd == self._wakeup:
                     for number in os.read(fd, 64):
                         self._on_signal(number)
-                elif self.server.socket is not None and fd == self.server.socket.fileno():
+                else:
                     self._on_server()
             self._on_time()
 
@@ -221,7 +215,8 @@ class Keeper:
 
     def _on_server(self) -> None:
         """Act on what the server asks, each request checked against what it may."""
-        assert self.server.socket is not None
+        if self.server.socket is None:
+            return  # it went while this round's signals were handled
         try:
             packet = receive(self.server.socket)
         except (BlockingIOError, ValueError):

@@ -1,0 +1,1 @@
+"""The server: moves bytes into the journal and serves everybody who reads it."""

@@ -1,0 +1,1 @@
+"""The network: listeners, HTTP, WebSocket, TLS, and one connection a client."""

@@ -1,0 +1,47 @@
+"""``ptyd attach``: this terminal, on a session of this machine."""
+
+from __future__ import annotations
+
+from ptycli.arguments import Failure, Parser, session_of
+from ptycli.container import find
+from ptywire.detach import parse_keys
+
+
+def main(arguments: list[str]) -> int:
+    parser = Parser(
+        "attach",
+        "Attach this terminal to a session; leave with the detach keys.",
+        "ptyd attach [OPTIONS] NAME[/N]",
+    )
+    parser.add_argument("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    parser.add_argument("--no-stdin", action="store_true", help="do not type")
+    parser.add_argument("--view", action="store_true", help="only watch")
+    parser.add_argument("--hold", action="store_true", help="let the program wait for this reader")
+    parser.add_argument(
+        "--no-sig-proxy", dest="sig_proxy", action="store_false", help="keep signals to ourselves"
+    )
+    parser.add_argument("name", metavar="NAME[/N]")
+    options = parser.parse_args(arguments)
+    try:
+        keys = parse_keys(options.detach_keys)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    name, session = session_of(options.name)
+    container = find(name)
+    if container.read_state()["status"] == "exited" and container.keeper_pid is None:
+        raise Failure(f"{name} has ended: ptyd logs {name} shows what it printed")
+    from ptyc.address import Target  # the client, once there is something to attach to
+    from ptyc.attach import Options, attach
+
+    return attach(
+        Target(path=container.control, name=name, session=session),
+        Options(
+            stdin=not options.no_stdin,
+            detach_keys=keys,
+            detach_names=options.detach_keys.replace(",", " "),
+            role="view" if options.view else "control",
+            hold=options.hold,
+            sig_proxy=options.sig_proxy,
+            session=session,
+        ),
+    )

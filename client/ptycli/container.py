@@ -1,0 +1,121 @@
+"""What verbs read of a container: its files, without asking anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+from typing import Any, NamedTuple
+
+from ptycli.arguments import Failure
+from ptykeep import state
+
+
+class Container(NamedTuple):
+    """A container's folder and what its files say."""
+
+    dirs: state.Dirs
+    id: str
+    directory: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        spec = state.read_json(f"{self.directory}/config.json")
+        options: dict[str, Any] = json.loads(spec["annotations"][state.OPTIONS])
+        return options
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return state.read_json(f"{self.directory}/config.json")
+
+    @property
+    def control(self) -> str:
+        return f"{state.socket_dir(self.dirs, self.id)}/control.sock"
+
+    @property
+    def keeper_pid(self) -> int | None:
+        return state.keeper_pid(self.directory)
+
+    def read_state(self) -> dict[str, Any]:
+        """Return state.json, its status corrected by whether there is a keeper.
+
+        A container whose keeper died without writing an end is exited, its status unknown.
+        """
+        try:
+            fields = state.read_json(f"{self.directory}/state.json")
+        except (OSError, ValueError):
+            fields = {"id": self.id, "name": "", "status": "created"}
+        if fields["status"] != "exited" and self.keeper_pid is None:
+            fields |= {"status": "exited", "exit_status": None, "pid": None}
+        return fields
+
+
+def find(reference: str) -> Container:
+    """Return the container that a name, an id or a prefix of one means; raise Failure."""
+    dirs = state.directories()
+    try:
+        found = state.resolve(dirs, reference)
+    except state.NotFound as error:
+        raise Failure(str(error)) from None
+    directory = state.container_dir(dirs, found)
+    if not os.path.isdir(directory):
+        raise Failure(f"no such container: {reference}")
+    return Container(dirs, found, directory)
+
+
+def every() -> list[Container]:
+    dirs = state.directories()
+    return [Container(dirs, i, state.container_dir(dirs, i)) for i in state.list_containers(dirs)]
+
+
+def signal_keeper(container: Container, number: signal.Signals) -> bool:
+    """Send a signal to the keeper; return whether there is one."""
+    pid = container.keeper_pid
+    if pid is None:
+        return False
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if container.keeper_pid == pid:  # else it ended between the two, and the pid is another's
+            signal.pidfd_send_signal(fd, number)
+            return True
+        return False
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def wait_for_keeper(container: Container, timeout: float) -> bool:
+    """Wait until the keeper is gone; return False after ``timeout`` seconds."""
+    pid = container.keeper_pid
+    if pid is None:
+        return True
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
+    finally:
+        os.close(fd)
+
+
+def wait_for_exit(container: Container, timeout: float) -> bool:
+    """Wait until the program has ended; return False after ``timeout`` seconds.
+
+    The program's pid is not our child: a pidfd tells when it is gone, state.json when that is
+    written down.
+    """
+    deadline = time.monotonic() + timeout
+    while container.read_state()["status"] != "exited":
+        if time.monotonic() > deadline:
+            return False
+        wait_for_keeper(container, 0.02)
+    return True

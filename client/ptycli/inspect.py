@@ -1,0 +1,80 @@
+"""``ptyd inspect``: everything that the files of a container say, as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+from ptycli.arguments import Parser
+from ptycli.container import Container, find
+
+
+def main(arguments: list[str]) -> int:
+    parser = Parser("inspect", "Show containers as JSON.", "ptyd inspect NAME [NAME…]")
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    options = parser.parse_args(arguments)
+    print(json.dumps([describe(find(name)) for name in options.names], indent=2))
+    return 0
+
+
+def describe(container: Container) -> dict[str, Any]:
+    """Return docker's fields where the meaning is docker's, and our own."""
+    fields = container.read_state()
+    spec = container.spec
+    options = container.options
+    process = spec["process"]
+    running = fields["status"] == "running"
+    return {
+        "Id": container.id,
+        "Name": fields["name"],
+        "Created": _time(fields.get("created")),
+        "Path": process["args"][0],
+        "Args": process["args"][1:],
+        "State": {
+            "Status": fields["status"],
+            "Running": running,
+            "Pid": fields.get("pid") if running else 0,
+            "InitPid": fields.get("init_pid") if running else 0,
+            "ExitCode": fields.get("exit_status"),
+            "StartedAt": _time(fields.get("started")),
+            "FinishedAt": _time(fields.get("finished")),
+        },
+        "KeeperPid": container.keeper_pid,
+        "ServerPid": fields.get("server_pid"),
+        "Intake": fields.get("intake"),
+        "Listeners": fields.get("listeners", []),
+        "Config": {
+            "Hostname": spec["hostname"],
+            "Tty": process["terminal"],
+            "OpenStdin": options["stdin"],
+            "Env": process["env"],
+            "WorkingDir": process["cwd"],
+            "AutoRemove": options["rm"],
+            "LogMax": options["log_max"],
+        },
+        "Paths": {
+            "Directory": container.directory,
+            "Config": f"{container.directory}/config.json",
+            "State": f"{container.directory}/state.json",
+            "Journal": f"{container.directory}/sessions/0/journal",
+            "Control": container.control,
+            "KeeperLog": f"{container.directory}/keeper.log",
+            "ServerLog": f"{container.directory}/server.log",
+        },
+        "Mounts": [
+            {
+                "Source": mount["source"],
+                "Destination": mount["destination"],
+                "RW": "ro" not in mount["options"],
+            }
+            for mount in spec["mounts"]
+            if mount["type"] == "bind"
+        ],
+    }
+
+
+def _time(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat()

@@ -1,0 +1,273 @@
+"""``ptyd run``: write a container down, start its keeper, and attach to it."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ptyc.address import Target
+from ptycli.arguments import NAME, Failure, Parser, address_of, size_of
+from ptycli.container import Container, wait_for_keeper
+from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
+from ptycli.names import random_name
+from ptycli.skeleton import build_skeleton
+from ptycli.spec import BoxOptions, Volume, make_spec, parse_volume
+from ptykeep import state
+from ptykeep.launch import StartFailed, start_keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = "ptyd run [OPTIONS] [--] COMMAND [ARG…]"
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    dirs = state.directories()
+    state.prepare(dirs)
+    identity = os.urandom(32).hex()
+    container = Container(dirs, identity, state.container_dir(dirs, identity))
+    os.mkdir(container.directory, 0o700)
+    try:
+        notice = write_down(container, options)
+        starting = start_keeper(dirs.data, dirs.run, identity)
+    except BaseException:
+        state.remove_container(dirs, identity)
+        raise
+    if not options.detach:
+        import ptyc.attach  # while the keeper is at work
+        import websockets.client  # noqa: F401 - the same: it takes 60 ms
+    try:
+        started = starting.wait()
+    except StartFailed as error:
+        raise Failure(str(error), error.exit_code) from None
+    tell(container, options, started, notice)
+    if options.detach:
+        print(identity)
+        return 0
+    code = ptyc.attach.attach(
+        Target(path=container.control, name=options.name),
+        ptyc.attach.Options(
+            stdin=not options.no_stdin,
+            detach_keys=options.detach_keys,
+            detach_names=options.detach_names,
+            from_="start",
+            tty=options.tty,
+            hold=True,
+        ),
+    )
+    if options.rm and container.read_state()["status"] == "exited":
+        wait_for_keeper(container, 5.0)  # it removes what is left
+    return code
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the checked command line; raise Failure with one line."""
+    parser = Parser("run", "Run a program in a box with a terminal server of its own.", USAGE)
+    add = parser.add_argument
+    add("-d", "--detach", action="store_true", help="print the id and return")
+    add("-i", "--interactive", action="store_true", help="keep stdin open (default)")
+    add("-t", "--tty", action="store_true", default=None, help="give the program a terminal")
+    add("--no-tty", dest="tty", action="store_false", help="three pipes, stderr apart")
+    add("--no-stdin", action="store_true", help="stdin is empty")
+    add("--name", metavar="NAME", help="default: two words")
+    add("--rm", action="store_true", help="remove the container when it has ended")
+    add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
+    add("--env-file", metavar="FILE", action="append", default=[])
+    add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
+    add("--hostname", metavar="NAME", help="default: the container's name")
+    add("-v", "--volume", metavar="SRC:DST[:ro]", action="append", default=[])
+    add("--network", choices=("none", "host"), default="none", help="default: none")
+    add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
+    add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
+    add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
+    add("--host-name", metavar="NAME", action="append", default=[], help="a Host to answer to")
+    add("--cert", metavar="FILE", help="TLS certificate (PEM); default off loopback: made here")
+    add("--key", metavar="FILE", help="its key (PEM)")
+    add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
+    add("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    add("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    options = parser.parse_args(arguments)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if not options.command or not options.command[0]:
+        raise Failure(f"no command: {USAGE}")
+    check(options)
+    return options
+
+
+def check(options: argparse.Namespace) -> None:
+    """Validate and complete everything once, before anything is made."""
+    if options.name is not None and not NAME.fullmatch(options.name):
+        raise Failure(
+            f"--name {options.name!r}: a name has up to 64 letters, digits and _.-, "
+            "the first a letter or digit"
+        )
+    if options.hostname is not None and not (0 < len(options.hostname.encode()) <= 64):
+        raise Failure("--hostname: a host name has 1 to 64 bytes (sethostname(2))")
+    if options.tty is None:
+        options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
+    if bool(options.cert) != bool(options.key):
+        raise Failure("--cert and --key go together")
+    options.log_max = size_of(options.log_max)
+    from ptywire.detach import parse_keys
+
+    try:
+        options.detach_names = options.detach_keys.replace(",", " ")
+        options.detach_keys = parse_keys(options.detach_keys)
+        options.volume = [parse_volume(text) for text in options.volume]
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    options.listeners, options.tls = listeners(options)
+
+
+def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
+    """Return what the keeper is to bind, and whether ptyd.v1 is spoken over TLS."""
+    wanted: list[dict[str, Any]] = []
+    tls = bool(options.cert)
+    if options.listen != "none":
+        host, port = address_of(options.listen or "0")
+        wanted.append({"dialect": "ptyd.v1", "host": host, "port": port})
+        tls = tls or not is_loopback(host)
+    if options.raw is not None:
+        host, port = address_of(options.raw)
+        if not is_loopback(host) and not options.raw_anywhere:
+            raise Failure(
+                f"--raw {options.raw}: anybody who reaches it may type; "
+                "say --raw-anywhere if that is wanted"
+            )
+        wanted.append({"dialect": "raw", "host": host, "port": port})
+    return wanted, tls
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address; a name is resolved by the keeper alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def write_down(container: Container, options: argparse.Namespace) -> str:
+    """Write everything that the keeper reads; return a notice for the user, or nothing."""
+    claim_name(container, options)
+    if os.geteuid() == 0:
+        maps = rooted(state.claim_range(container.dirs, container.id, delegated_ranges()))
+    else:
+        maps = rootless()
+    if options.tls:
+        prepare_tls(container, options)
+    hostname = options.hostname or options.name.replace("_", "-")
+    rootfs = f"{container.directory}/bundle/rootfs"
+    os.makedirs(rootfs, 0o700)
+    os.chmod(rootfs, 0o755)  # it becomes / of the box
+    build_skeleton(
+        rootfs,
+        hostname=hostname,
+        binds=[volume.mount_point for volume in options.volume],
+        owner=(maps.root_uid, maps.root_gid),
+    )
+    spec = make_spec(box_options(options, maps, hostname, options.volume))
+    state.write_json(f"{container.directory}/config.json", spec)
+    return maps.notice
+
+
+def claim_name(container: Container, options: argparse.Namespace) -> None:
+    given = options.name is not None
+    for _ in range(1 if given else 64):
+        options.name = options.name if given else random_name()
+        try:
+            state.claim_name(container.dirs, options.name, container.id)
+        except FileExistsError:
+            continue
+        return
+    raise Failure(f"the name {options.name} is taken: choose another, or ptyd rm {options.name}")
+
+
+def delegated_ranges() -> list[tuple[int, int]]:
+    """Return the ranges that /etc/subuid and /etc/subgid give to users: never ours."""
+    ranges: list[tuple[int, int]] = []
+    for path in ("/etc/subuid", "/etc/subgid"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        for owner in {line.partition(":")[0].strip() for line in text.splitlines()}:
+            ranges += parse_subids(text, owner, -1)
+    return ranges
+
+
+def prepare_tls(container: Container, options: argparse.Namespace) -> None:
+    from ptycli.certificate import check_pair, make_self_signed
+
+    if options.cert:
+        options.cert, options.key = map(os.path.abspath, (options.cert, options.key))
+        check_pair(options.cert, options.key)
+        return
+    host = next(w["host"] for w in options.listeners if w["dialect"] == "ptyd.v1")
+    options.cert, options.key = make_self_signed(container.directory, host)
+
+
+def box_options(
+    options: argparse.Namespace, maps: IdMaps, hostname: str, volumes: Sequence[Volume]
+) -> BoxOptions:
+    rows, cols = window_size()
+    own = {
+        "name": options.name,
+        "rm": options.rm,
+        "stdin": not options.no_stdin,
+        "listen": options.listeners,
+        "tls": options.tls,
+        "cert": options.cert,
+        "key": options.key,
+        "host_names": options.host_name,
+        "log_max": options.log_max,
+    }
+    return BoxOptions(
+        args=options.command,
+        maps=maps,
+        hostname=hostname,
+        env=options.env,
+        env_files=options.env_file,
+        cwd=options.workdir,
+        tty=options.tty,
+        rows=rows,
+        cols=cols,
+        volumes=volumes,
+        network=options.network,
+        annotations={state.OPTIONS: json.dumps(own)},
+    )
+
+
+def window_size() -> tuple[int, int]:
+    """Return rows and columns of our terminal, so that the program starts with them."""
+    for fd in (1, 0, 2):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        if size.lines and size.columns:
+            return size.lines, size.columns
+    return 24, 80
+
+
+def tell(
+    container: Container, options: argparse.Namespace, started: dict[str, Any], notice: str
+) -> None:
+    """Tell a person, not a script, what there is: on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        return
+    if notice:
+        print(f"ptyd: {notice}", file=sys.stderr)
+    if options.listen != "none":
+        from ptycli.share import link_to
+
+        link = link_to(container, started["listeners"], "control")
+        print(f"ptyd: {options.name} is at {link}", file=sys.stderr)

@@ -1,0 +1,17 @@
+"""Start of a server: ``python -I -S …/ptyd/__main__.py``, the keeper's socket on fd 3."""
+
+import os
+import socket
+import sys
+
+sys.path += os.environ["PTYD_PATH"].split(":")
+
+from ptykeep.protocol import FD, receive  # noqa: E402 - the path comes first
+
+with socket.socket(fileno=FD) as keeper:
+    keeper.set_inheritable(False)
+    hello = receive(keeper)
+    if hello is not None:
+        from ptyd.server import main  # the slow part, once we know that we are wanted
+
+        main(keeper, hello)

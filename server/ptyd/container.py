@@ -1,0 +1,100 @@
+"""A container as its server sees it: sessions, tokens, clients, and the keeper behind it all."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+from ptyd.net.access import Tokens
+from ptyd.session.session import Session
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from ptyd.net.raw import RawClient
+    from ptyd.net.websocket import WebSocket
+
+LINGER: Final = 30.0
+"""Seconds after the exit that somebody may still come for the status."""
+
+
+class Container:
+    """What all connections share."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hello: dict[str, Any],
+        request: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._loop = loop
+        self._request = request
+        options: dict[str, Any] = hello["options"]
+        self.id: str = hello["id"]
+        self.name: str = hello["name"]
+        self.directory: str = hello["directory"]
+        self.owner: int = hello["owner"]
+        self.log_max: int = options["log_max"]
+        self.host_names: list[str] = [name.lower() for name in options["host_names"]]
+        self.tokens = Tokens(f"{self.directory}/tokens.json")
+        self.sessions: dict[int, Session] = {}
+        self.websockets: set[WebSocket] = set()
+        self.raw_clients: set[RawClient] = set()
+        self.on_over: Callable[[], None] = lambda: None
+        self._had_clients = False
+        self._over = False
+
+    def add_session(self, fields: dict[str, Any], fds: list[int], *, spliced: bool) -> None:
+        """Take over a session and its descriptors from the keeper."""
+        session = Session(
+            self._loop,
+            f"{self.directory}/sessions/{fields['session']}",
+            fields,
+            dict(zip(fields["fds"], fds, strict=True)),
+            log_max=self.log_max,
+            spliced=spliced,
+        )
+        self.sessions[session.number] = session
+        session.on_ended = self._on_ended
+        session.on_full = lambda: self._tell_full(session)
+        session.input.on_closed = lambda: self._request(
+            {"type": "close-stdin", "session": session.number}
+        )
+        session.start()
+        if fields["status"] is not None:
+            session.on_exit(fields["status"])
+
+    def signal(self, session: Session, name: str) -> None:
+        """Have the keeper send a signal to a session's program; ignore names that are none."""
+        number = getattr(signal, f"SIG{name}", None)
+        if isinstance(number, signal.Signals):
+            self._request({"type": "signal", "session": session.number, "signal": int(number)})
+
+    def _tell_full(self, session: Session) -> None:
+        state = "full" if session.full else "ok"
+        for websocket in list(self.websockets):
+            websocket.tell({"event": "journal", "state": state})
+
+    # The end
+
+    @property
+    def clients(self) -> int:
+        return len(self.websockets) + len(self.raw_clients)
+
+    def _on_ended(self) -> None:
+        if self._over or any(session.status is None for session in self.sessions.values()):
+            return
+        self._over = True
+        self._had_clients = self.clients > 0
+        self._loop.call_later(LINGER, self.on_over)
+
+    def on_client_gone(self) -> None:
+        """Once it is over and everybody who was there has the status, nobody is waited for."""
+        if self._over and not self.clients:
+            self.on_over()
+
+    def hurry(self) -> None:
+        """Stop waiting for somebody who might come."""
+        if self._over:
+            self.on_over()

@@ -1,0 +1,205 @@
+"""A channel: one connected socket, written to without waiting, optionally through TLS.
+
+Own sockets instead of the event loop's transports, for what those do not tell: how much the kernel
+took (a viewer's cursor moves by that), and a queue that is ours to bound. At most one write that did
+not fit is kept, so a viewer who stops reading costs the rest of one frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from typing import Final, Protocol
+
+from ptyd.net.tls import Tls, TlsFailed
+
+RECEIVE: Final = 256 << 10
+LINGER: Final = 5.0
+"""Seconds that a peer has to take the last bytes of a connection that is being closed."""
+
+
+class Handler(Protocol):
+    """What happens on a channel."""
+
+    def data_received(self, data: bytes) -> None: ...
+
+    def eof_received(self) -> None:
+        """The peer sends no more."""
+
+    def writable(self) -> None:
+        """All that was written is with the kernel."""
+
+    def lost(self) -> None:
+        """The channel is closed, by whomever; the last call."""
+
+
+class Channel:
+    """Bytes to and from one peer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self.socket = sock
+        self._fd = sock.fileno()
+        self._loop = loop
+        self._handler: Handler | None = None
+        self._tls: Tls | None = None
+        self._pending: deque[memoryview] = deque()
+        self._reading = False
+        self._closing: asyncio.TimerHandle | None = None
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self, handler: Handler) -> None:
+        """Begin, or go on with another handler."""
+        self._handler = handler
+        self.resume_reading()
+
+    @property
+    def is_open(self) -> bool:
+        return self._fd >= 0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a write waits for the peer."""
+        return bool(self._pending)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the socket's bytes are ours, so that sendfile(2) can be used."""
+        return self._tls is None
+
+    def start_tls(self, tls: Tls, data: bytes) -> None:
+        """Speak TLS from here on; ``data`` is what has been read of it."""
+        self._tls = tls
+        self._on_data(data)
+
+    def write(self, data: bytes) -> None:
+        """Send, now or when the peer takes it."""
+        if self._fd < 0 or self._closing is not None:
+            return
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self._pending:
+            self._pending.append(memoryview(data))
+            return
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.abort()
+            return
+        if sent < len(data):
+            self._pending.append(memoryview(data)[sent:])
+            self._loop.add_writer(self._fd, self._on_writable)
+
+    def wait_writable(self) -> None:
+        """Call ``writable`` once the kernel takes more: for a handler that sends by itself."""
+        if self._fd >= 0:
+            self._loop.add_writer(self._fd, self._on_writable)
+
+    def _on_writable(self) -> None:
+        try:
+            while self._pending:
+                view = self._pending[0]
+                sent = self.socket.send(view)
+                if sent < len(view):
+                    self._pending[0] = view[sent:]
+                    return
+                self._pending.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.abort()
+            return
+        self._loop.remove_writer(self._fd)
+        if self._closing is not None:
+            self._shut()
+        elif self._handler is not None:
+            self._handler.writable()
+
+    def pause_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        if not self._reading and self._fd >= 0:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._on_readable)
+
+    def _on_readable(self) -> None:
+        try:
+            data = self.socket.recv(RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.abort()
+            return
+        self._on_data(data)
+
+    def _on_data(self, data: bytes) -> None:
+        assert self._handler is not None
+        if not data:
+            self.pause_reading()
+            if self._closing is not None:
+                self.abort()
+            else:
+                self._handler.eof_received()
+            return
+        if self._tls is not None:
+            try:
+                data = self._tls.decrypt(data)
+            except TlsFailed:
+                self._flush_tls()
+                self.abort()
+                return
+            self._flush_tls()
+        if data and self._closing is None:
+            self._handler.data_received(data)
+        if self._tls is not None and self._tls.at_eof and self._fd >= 0:
+            self._on_data(b"")
+
+    def _flush_tls(self) -> None:
+        assert self._tls is not None
+        if self._fd >= 0 and (reply := self._tls.to_send()):
+            self._send(reply)
+
+    def close(self) -> None:
+        """Close once everything written is sent; a peer that takes nothing is given LINGER."""
+        if self._fd < 0 or self._closing is not None:
+            return
+        if self._tls is not None and (goodbye := self._tls.close()):
+            self._send(goodbye)
+        if self._fd < 0:
+            return
+        self._closing = self._loop.call_later(LINGER, self.abort)
+        self.resume_reading()
+        if not self._pending:
+            self._shut()
+
+    def _shut(self) -> None:
+        """End our half; the peer's end-of-file, or time, ends the rest."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now; what is not sent is not sent."""
+        if self._fd < 0:
+            return
+        if self._closing is not None:
+            self._closing.cancel()
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._fd = -1
+        self._reading = False
+        self._pending.clear()
+        self.socket.close()
+        if self._handler is not None:
+            self._handler.lost()

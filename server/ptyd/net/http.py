@@ -1,0 +1,187 @@
+"""HTTP: one request a connection, which is refused, answered, or becomes a WebSocket.
+
+h11 parses, the ``websockets`` library checks the handshake. Both are imported when the first client
+comes: a server that is being replaced under load has better things to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import h11
+from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from ptyd.net.access import OWNER, host_is_ours, is_owner, origin_matches
+from ptyd.net.tls import Tls
+from ptyd.net.viewer import Viewer
+from ptyd.net.websocket import WebSocket
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ptyd.container import Container
+    from ptyd.net.channel import Channel
+
+REQUEST_WITHIN: Final = 10.0
+MAX_HEADERS: Final = 16 << 10
+"""Bytes of request line and headers, as nginx and h11 have it."""
+_TLS_HELLO: Final = 0x16
+_WELCOME: Final = (
+    "This is a ptyd session. Attach to it from a terminal with: ptyc 'LINK'\n"
+    "where LINK is the whole link you were given, with what follows the #.\n"
+)
+
+
+class HttpError(Exception):
+    """An answer that is not 200: ``status`` and one line of text."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+class HttpConnection:
+    """A channel's first handler: the request."""
+
+    def __init__(
+        self,
+        container: Container,
+        channel: Channel,
+        *,
+        control: bool,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._container = container
+        self._channel = channel
+        self._control = control
+        self._tls = tls
+        self._first = True
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(REQUEST_WITHIN, self._on_timeout)
+
+    def start(self) -> None:
+        self._channel.start(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._first:
+            self._first = False
+            if self._tls is not None and data[0] == _TLS_HELLO:
+                self._channel.start_tls(Tls(self._tls), data)
+                return
+            if self._tls is not None:
+                self._answer(400, "this port speaks TLS: use https")
+                return
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                self._on_request(event)
+        except h11.RemoteProtocolError as error:
+            self._answer(error.error_status_hint, "this is not a good HTTP request")
+        except HttpError as error:
+            self._answer(error.status, str(error))
+
+    def _on_request(self, request: h11.Request) -> None:
+        headers = Headers(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
+        )
+        path = request.target.decode("latin-1").partition("?")[0]
+        if not self._control:
+            self._check_names(headers)
+        if request.method != b"GET":
+            raise HttpError(405, "only GET is answered here")
+        if path == "/healthz":
+            self._answer(200, "ok")
+        elif path == "/ws":
+            self._upgrade(path, headers)
+        elif path == "/":
+            self._answer(200, _WELCOME.rstrip())
+        else:
+            raise HttpError(404, "there is nothing at this path")
+
+    def _check_names(self, headers: Headers) -> None:
+        """Refuse what a foreign web page makes a browser send."""
+        hosts = headers.get_all("Host")
+        if len(hosts) != 1 or not host_is_ours(hosts[0], self._container.host_names):
+            raise HttpError(403, "this Host is not served: use an address, or --host-name NAME")
+        origins = headers.get_all("Origin")
+        if any(not origin_matches(origin, hosts[0]) for origin in origins):
+            raise HttpError(403, "pages of other sites may not connect")
+
+    def _upgrade(self, path: str, headers: Headers) -> None:
+        offered = [
+            name.strip()
+            for line in headers.get_all("Sec-WebSocket-Protocol")
+            for name in line.split(",")
+        ]
+        if "websocket" not in headers.get("Upgrade", "").lower():
+            raise HttpError(426, "this path is a WebSocket")
+        if SUBPROTOCOL not in offered:
+            raise HttpError(400, f"the WebSocket must offer the subprotocol {SUBPROTOCOL}")
+        role = self._role(offered)
+        handshake = ServerProtocol(subprotocols=[SUBPROTOCOL])  # type: ignore[list-item]
+        response = handshake.accept(Request(path, headers))
+        if response.status_code != 101:
+            raise HttpError(response.status_code, response.reason_phrase)
+        self._timer.cancel()
+        self._channel.write(response.serialize())
+        websocket = WebSocket(self._container, self._channel)
+        websocket.start(Viewer(self._container, websocket, role), self._http.trailing_data[0])
+
+    def _role(self, offered: list[str]) -> str:
+        if self._control:
+            return OWNER
+        tokens = [
+            name.removeprefix(TOKEN_PREFIX) for name in offered if name.startswith(TOKEN_PREFIX)
+        ]
+        role = self._container.tokens.role_of(tokens[0]) if len(tokens) == 1 else None
+        if role is None:
+            raise HttpError(401, "the token is missing, wrong or expired")
+        return role
+
+    def _answer(self, status: int, line: str) -> None:
+        """Answer and close: no connection is kept for a second request."""
+        self._timer.cancel()
+        body = line.encode() + b"\n"
+        reply = h11.Response(
+            status_code=status,
+            headers=[
+                ("Content-Type", "text/plain; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Cache-Control", "no-store"),
+            ],
+        )
+        # A connection of its own: the one that read a bad request is in no state to answer.
+        sending = h11.Connection(h11.SERVER)
+        sending.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        sending.next_event()
+        events: list[Any] = [reply, h11.Data(data=body), h11.EndOfMessage()]
+        self._channel.write(b"".join(sending.send(event) or b"" for event in events))
+        self._channel.close()
+
+    def _on_timeout(self) -> None:
+        self._answer(408, "the request took too long")
+
+    def eof_received(self) -> None:
+        self._channel.abort()
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self) -> None:
+        self._timer.cancel()
+
+
+def accept_control(container: Container, channel: Channel) -> None:
+    """Serve a connection of control.sock, if its peer is who it must be."""
+    if is_owner(channel.socket, container.owner):
+        HttpConnection(container, channel, control=True, tls=None).start()
+    else:
+        channel.abort()

@@ -1,0 +1,128 @@
+"""Raw clients: the journal's bytes by sendfile(2), and what they type."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+from ptywire.raw import is_foreign
+
+if TYPE_CHECKING:
+    from ptyd.container import Container
+    from ptyd.net.channel import Channel
+    from ptyd.session.session import Session
+
+SEND: Final = 256 << 10
+UNDECIDED: Final = 0.5
+"""Seconds after which letters that could begin an HTTP method are taken for typing."""
+
+
+class RawClient:
+    """Reader, sender and handler of one raw connection. There are no acks: what the kernel took
+    counts as rendered.
+    """
+
+    framed = False
+    hold = False
+
+    def __init__(self, container: Container, session: Session, channel: Channel) -> None:
+        self._container = container
+        self._session = session
+        self._channel = channel
+        self._typist = session.input.typist(os.urandom(16))
+        self._typist.sender = self
+        self._head: bytes | None = b""
+        self._decide: asyncio.TimerHandle | None = None
+        self._ended = False
+        self.cursor = session.replay_start()
+
+    def start(self) -> None:
+        self._container.raw_clients.add(self)
+        self._session.add(self)
+        self._channel.start(self)
+        self.push()
+
+    # Reader
+
+    def push(self) -> None:
+        """Send from the segments until the kernel takes no more."""
+        session = self._session
+        journal = session.journal
+        if self._ended or self._channel.blocked or not self._channel.is_open:
+            return
+        if self.cursor < journal.start:
+            lost = journal.start - self.cursor
+            self.cursor = journal.start
+            self._channel.write(f"\r\n[ptyd: {lost} bytes were dropped here]\r\n".encode())
+            if self._channel.blocked:
+                return
+        while self.cursor < journal.end:
+            fd, position, available = journal.place(self.cursor)
+            want = min(available, SEND)
+            try:
+                sent = os.sendfile(self._channel.socket.fileno(), fd, position, want)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._channel.abort()
+                return
+            self.cursor += sent
+            if sent < want:
+                self._channel.wait_writable()
+                return
+        if session.status is not None:
+            self._ended = True
+            self._channel.close()
+
+    def writable(self) -> None:
+        self.push()
+
+    # Input
+
+    def data_received(self, data: bytes) -> None:
+        """Pass typing on, unless it turns out to be a browser's."""
+        if self._head is None:
+            self._type(data)
+            return
+        self._head += data
+        foreign = is_foreign(self._head)
+        if foreign:
+            self._channel.abort()
+        elif foreign is False:
+            self._pass_head()
+        elif self._decide is None:
+            self._decide = self._session.loop.call_later(UNDECIDED, self._pass_head)
+
+    def _pass_head(self) -> None:
+        if self._decide is not None:
+            self._decide.cancel()
+        head, self._head = self._head, None
+        if head:
+            self._type(head)
+
+    def _type(self, data: bytes) -> None:
+        self._session.prefer(self)
+        self._session.input.feed(self._typist, self._typist.position, data)
+
+    def eof_received(self) -> None:
+        """The client only stops typing: what is printed goes on to it."""
+        if self._head:
+            self._pass_head()
+
+    def input_taken(self, position: int) -> None:
+        """Say nothing: raw has no acks."""
+
+    def input_blocked(self, *, blocked: bool) -> None:
+        if blocked:
+            self._channel.pause_reading()
+        else:
+            self._channel.resume_reading()
+
+    def lost(self) -> None:
+        if self._decide is not None:
+            self._decide.cancel()
+        self._typist.sender = None
+        self._session.remove(self)
+        self._container.raw_clients.discard(self)
+        self._container.on_client_gone()

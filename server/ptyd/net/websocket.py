@@ -1,0 +1,128 @@
+"""A WebSocket on a channel: frames in by the ``websockets`` library, output frames out as they are."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from ptywire.message import CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
+from ptywire.websocket import binary_header
+from websockets.frames import Frame, Opcode
+from websockets.protocol import SERVER, Protocol, State
+
+if TYPE_CHECKING:
+    from ptyd.container import Container
+    from ptyd.net.channel import Channel
+    from ptyd.net.viewer import Viewer
+
+PING_AFTER: Final = 15.0
+SILENT_TOO_LONG: Final = 45.0
+ATTACH_WITHIN: Final = 10.0
+
+
+class WebSocket:
+    """One upgraded connection; the handler of its channel."""
+
+    def __init__(self, container: Container, channel: Channel) -> None:
+        self._container = container
+        self._channel = channel
+        self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
+        self._viewer: Viewer | None = None
+        self._message = bytearray()
+        self._heard = self._opened = time.monotonic()
+
+    def start(self, viewer: Viewer, data: bytes) -> None:
+        """Take over the channel; ``data`` came behind the HTTP request."""
+        self._viewer = viewer
+        self._container.websockets.add(self)
+        self._channel.start(self)
+        if data:
+            self.data_received(data)
+
+    # Out
+
+    @property
+    def blocked(self) -> bool:
+        return self._channel.blocked or not self._channel.is_open
+
+    def send(self, message: bytes) -> None:
+        self._channel.write(binary_header(len(message)) + message)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a message that has its header."""
+        self._channel.write(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what has been written; the first close counts."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason[:120])
+            self._flush()
+        self._channel.close()
+
+    def pause_reading(self) -> None:
+        self._channel.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._channel.resume_reading()
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self._channel.write(data)
+
+    # In
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = time.monotonic()
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame) and self._protocol.state is State.OPEN:
+                self._on_frame(event)
+        self._flush()
+        if self._protocol.close_expected():
+            self._channel.close()
+
+    def _on_frame(self, frame: Frame) -> None:
+        assert self._viewer is not None
+        if frame.opcode is Opcode.TEXT:
+            self.close(CLOSE_UNSUPPORTED, "messages are binary")
+        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            if frame.fin and not self._message:
+                self._viewer.receive(bytes(frame.data))
+                return
+            self._message += frame.data
+            if frame.fin:
+                message, self._message = bytes(self._message), bytearray()
+                self._viewer.receive(message)
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._channel.close()
+
+    def writable(self) -> None:
+        if self._viewer is not None:
+            self._viewer.push()
+
+    def lost(self) -> None:
+        self._container.websockets.discard(self)
+        if self._viewer is not None:
+            self._viewer.lost()
+        self._container.on_client_gone()
+
+    def tell(self, fields: dict[str, object]) -> None:
+        if self._viewer is not None:
+            self._viewer.tell(fields)
+
+    def on_heartbeat(self, now: float) -> None:
+        """Ping a silent client, and let go of one that does not answer."""
+        silent = now - self._heard
+        assert self._viewer is not None
+        attached = self._viewer.session is not None
+        if silent > SILENT_TOO_LONG:
+            # Nothing can be flushed to a peer that is not there.
+            self._channel.abort()
+        elif not attached and now - self._opened > ATTACH_WITHIN:
+            self.close(CLOSE_TIMEOUT, "no attach within 10 s")
+        elif silent > PING_AFTER and self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"")
+            self._flush()

@@ -1,0 +1,159 @@
+"""The server process: sockets and descriptors from the keeper, one event loop, no state of its own.
+
+Whatever must survive is in the journal, in the keeper's pipe or in the keeper's memfd, so that
+SIGKILL at any moment loses nothing. SIGTERM is a request to make room for the next server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import uvloop
+from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
+from ptywire.message import CLOSE_GOING_AWAY
+
+from ptyd.container import Container
+from ptyd.journal.intake import can_splice
+from ptyd.net.channel import Channel
+from ptyd.net.tls import server_context
+
+EXIT_FAILED = 1
+HEARTBEAT = 5.0
+
+
+class Server:
+    """Accepts for the keeper, and does what it says."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, keeper: socket.socket, hello: Packet
+    ) -> None:
+        self._loop = loop
+        self._keeper = keeper
+        self._container = Container(loop, hello.fields, self._request)
+        self._container.on_over = lambda: self.exit(EXIT_DONE)
+        self._listeners = [
+            (fields, socket.socket(fileno=fd))
+            for fields, fd in zip(hello.fields["listeners"], hello.fds, strict=True)
+        ]
+        self._tls = self._load_tls(hello.fields["options"])
+        self._spliced = can_splice(self._container.directory)
+
+    def _load_tls(self, options: dict[str, Any]) -> ssl.SSLContext | None:
+        if not options["tls"]:
+            return None
+        return server_context(options["cert"], options["key"])
+
+    def start(self) -> None:
+        """Serve whoever comes, from now on."""
+        self._loop.set_exception_handler(self._on_exception)
+        self._loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+        self._loop.add_signal_handler(signal.SIGINT, self._container.hurry)
+        self._loop.add_reader(self._keeper.fileno(), self._on_keeper)
+        for fields, sock in self._listeners:
+            sock.setblocking(False)
+            self._loop.add_reader(sock.fileno(), self._on_accept, fields, sock)
+        self._loop.call_later(HEARTBEAT, self._on_heartbeat)
+        intake = "splice" if self._spliced else "copy"
+        self._request({"type": "ready", "version": VERSION, "intake": intake})
+
+    # The keeper
+
+    def _request(self, fields: dict[str, Any]) -> None:
+        try:
+            send(self._keeper, fields)
+        except OSError:
+            self.exit(EXIT_FAILED)
+
+    def _on_keeper(self) -> None:
+        try:
+            packet = receive(self._keeper)
+        except BlockingIOError:
+            return
+        if packet is None:
+            # The keeper is dead, and init with it: what is left to do is to say so.
+            for session in self._container.sessions.values():
+                session.on_exit(128 + signal.SIGKILL)
+            self._loop.remove_reader(self._keeper.fileno())
+            self._container.hurry()
+            return
+        match packet.fields:
+            case {"type": "session"} as fields:
+                self._container.add_session(fields, packet.fds, spliced=self._spliced)
+            case {"type": "exited", "session": int(number), "status": int(status)}:
+                self._container.sessions[number].on_exit(status)
+            case _:
+                for fd in packet.fds:
+                    os.close(fd)
+
+    # Clients
+
+    def _on_accept(self, fields: dict[str, Any], listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            # Out of descriptors: the connection stays in the backlog; try when some may be free.
+            self._loop.remove_reader(listener.fileno())
+            self._loop.call_later(0.2, self._accept_again, fields, listener)
+            return
+        channel = Channel(self._loop, sock)
+        if fields["dialect"] == "raw":
+            from ptyd.net.raw import RawClient  # only where it is used
+
+            session = self._container.sessions.get(0)
+            if session is None:
+                sock.close()
+            else:
+                RawClient(self._container, session, channel).start()
+            return
+        # h11 and websockets take 30 ms to import: not before the journal is being written.
+        from ptyd.net.http import HttpConnection, accept_control
+
+        if fields["dialect"] == "control":
+            accept_control(self._container, channel)
+        else:
+            HttpConnection(self._container, channel, control=False, tls=self._tls).start()
+
+    def _accept_again(self, fields: dict[str, Any], listener: socket.socket) -> None:
+        self._loop.add_reader(listener.fileno(), self._on_accept, fields, listener)
+
+    def _on_heartbeat(self) -> None:
+        now = self._loop.time()
+        for websocket in list(self._container.websockets):
+            websocket.on_heartbeat(now)
+        self._loop.call_later(HEARTBEAT, self._on_heartbeat)
+
+    # The end
+
+    def _on_sigterm(self) -> None:
+        for websocket in list(self._container.websockets):
+            websocket.close(CLOSE_GOING_AWAY, "the server is being replaced")
+        self.exit(EXIT_REPLACED)
+
+    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Die of our own bugs: the keeper starts a server in a sane state, and nothing is lost."""
+        error = context.get("exception")
+        print("server:", context.get("message"), file=sys.stderr)
+        if error is not None:
+            traceback.print_exception(error)
+        self.exit(EXIT_FAILED)
+
+    def exit(self, code: int) -> NoReturn:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main(keeper: socket.socket, hello: Packet) -> None:
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    keeper.setblocking(False)
+    Server(loop, keeper, hello).start()
+    loop.run_forever()

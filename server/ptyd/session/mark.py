@@ -1,0 +1,56 @@
+"""Marks: what happened at an offset of the journal, told to each reader when it gets there."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ptyd.journal.index import EXIT, RESIZE, Record
+
+KEPT: Final = 4096
+
+
+class Mark(NamedTuple):
+    """An event at ``offset``; ``number`` counts them, so that a reader knows what it has had."""
+
+    number: int
+    offset: int
+    fields: dict[str, Any]
+
+    @property
+    def is_exit(self) -> bool:
+        return self.fields["event"] == "exited"
+
+
+class Marks:
+    """The marks of one epoch, oldest first."""
+
+    def __init__(self) -> None:
+        self._marks: list[Mark] = []
+        self._next = 0
+
+    def add(self, record: Record) -> None:
+        """Take a RESIZE or EXIT record; others are no marks."""
+        fields: dict[str, Any]
+        if record.kind == RESIZE:
+            fields = {"event": "resized", "rows": record.a, "cols": record.b}
+        elif record.kind == EXIT:
+            fields = {"event": "exited", "status": record.a}
+        else:
+            return
+        self._marks.append(Mark(self._next, record.offset, {**fields, "end": record.offset}))
+        self._next += 1
+        if len(self._marks) > KEPT:
+            self._marks.pop(0)
+
+    def next_after(self, number: int) -> Mark | None:
+        """Return the first mark numbered ``number`` or later."""
+        if number >= self._next:
+            return None
+        return self._marks[max(0, number - self._marks[0].number)]
+
+    def number_at(self, offset: int) -> int:
+        """Return the number of the first mark at ``offset`` or later: where a new reader starts."""
+        for mark in reversed(self._marks):
+            if mark.offset < offset:
+                return mark.number + 1
+        return self._marks[0].number if self._marks else self._next

@@ -1,0 +1,291 @@
+"""The session: gathers the program's output, appends it once, and wakes whoever reads.
+
+The path from the terminal waits for no reader. What is gathered is in the journal before anybody
+sees it; then the readers are served in slices, so that input is never more than a slice away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import struct
+import termios
+import time
+from collections import deque
+from typing import Any, Final, Protocol
+
+from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
+from ptyd.journal.intake import Intake, open_intakes
+from ptyd.journal.journal import Full, Journal
+from ptyd.session.frame import Frame, Frames, encode_frame
+from ptyd.session.input import Input
+from ptyd.session.mark import Marks
+from ptyd.session.position import Positions
+
+SLICE: Final = 0.002
+"""Seconds of serving readers before input has its turn."""
+CHUNK: Final = 64 << 10
+"""Bytes at most in one message of output."""
+LAST_OUTPUT: Final = 256 << 10
+"""Bytes read after the program's exit: its own last bytes are at most 14 KB deep in the terminal,
+and a grandchild may go on writing for ever."""
+REPLAY: Final = 64 << 10
+"""Bytes of history that stand for the screen."""
+HOLD_LAG: Final = 256 << 10
+"""Bytes that a holding reader may be behind before the program waits for it."""
+RETRY_FULL: Final = 0.5
+"""Seconds between two tries to write to a full disk."""
+MAX_ROWS, MAX_COLS = 1000, 2000
+
+
+class Reader(Protocol):
+    """Somebody who reads the journal: a place, and a push to go on from it."""
+
+    cursor: int
+    hold: bool
+    framed: bool
+
+    def push(self) -> None:
+        """Send what is new, as far as it goes without waiting."""
+
+
+class Session:
+    """One program: its journal, its input, its size, its status, its readers."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        folder: str,
+        fields: dict[str, Any],
+        fds: dict[str, int],
+        *,
+        log_max: int,
+        spliced: bool,
+    ) -> None:
+        self.loop = loop
+        self.number = int(fields["session"])
+        self.epoch = int(fields["epoch"])
+        self.tty = bool(fields["tty"])
+        self.size = (int(fields["rows"]), int(fields["cols"]))
+        self.status: int | None = None
+        self.journal = Journal(f"{folder}/journal", log_max)
+        self.journal.open_for_writing()
+        self.frames = Frames()
+        self.marks = Marks()
+        self.readers: list[Reader] = []
+        self.pty_fd = fds.get("pty", -1)
+        input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
+        self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
+        self._intakes = open_intakes(self.journal, fds, spliced=spliced)
+        self._reading = False
+        self._round: deque[Reader] = deque()
+        self.full = False
+        self._exit_status: int | None = None
+        self.on_ended = lambda: None
+        self.on_full = lambda: None
+        self._recover()
+
+    def _recover(self) -> None:
+        """Take in what the last server left in the pipe, and what it had written down."""
+        for record in self.journal.records():
+            if record.kind == START and record.a == self.epoch:
+                self.marks = Marks()
+            elif record.kind == RESIZE:
+                self.size = (record.a, record.b)
+            elif record.kind == EXIT:
+                self.status = record.a
+            self.marks.add(record)
+        try:
+            if not any(r.kind == START and r.a == self.epoch for r in self.journal.records()):
+                self.journal.mark(START, self.epoch)
+                if self.tty:
+                    self.journal.mark(RESIZE, *self.size)
+        except Full:
+            self._set_full()
+
+    def start(self) -> None:
+        self._resume()
+        for intake in self._intakes:
+            self._on_output(intake)
+
+    # Output
+
+    def _resume(self) -> None:
+        """Read the program's output, unless somebody who may hold it does."""
+        wanted = not self.full and self.status is None and not self._is_held()
+        if wanted == self._reading:
+            return
+        self._reading = wanted
+        for intake in self._intakes:
+            if wanted:
+                self.loop.add_reader(intake.fd, self._on_output, intake)
+            else:
+                self.loop.remove_reader(intake.fd)
+
+    def _is_held(self) -> bool:
+        end = self.journal.end
+        return any(reader.hold and end - reader.cursor > HOLD_LAG for reader in self.readers)
+
+    def _on_output(self, intake: Intake) -> None:
+        if self._round:
+            return  # whoever keeps up has not been served yet; the next slice is on its way
+        self._gather(intake)
+        if self._exit_status is not None:
+            self._finish()
+
+    def _gather(self, intake: Intake) -> int:
+        """Append what there is and hand it on; return how many bytes."""
+        start = self.journal.end
+        try:
+            intake.gather()
+        except Full:
+            self._set_full()
+        moved = self.journal.end - start
+        if moved:
+            if any(reader.framed for reader in self.readers):
+                self.frames.add(self._frame(start, self.journal.end))
+            self.wake()
+        return moved
+
+    def _frame(self, start: int, end: int) -> Frame:
+        kind = TERMINAL if self.tty else self.journal.run_at(start)[0]
+        return encode_frame(start, self.journal.read(start, end - start), kind)
+
+    def wake(self) -> None:
+        """Serve every reader, the one that typed last first."""
+        if not self._round:
+            self._round.extend(self.readers)
+            self._serve()
+
+    def _serve(self) -> None:
+        deadline = time.monotonic() + SLICE
+        while self._round:
+            self._round.popleft().push()
+            if self._round and time.monotonic() >= deadline:
+                self.loop.call_soon(self._serve)
+                return
+        if self._reading and self._is_held():
+            self._resume()
+
+    def frame_at(self, offset: int, limit: int, room: int) -> Frame:
+        """Return the message that goes on from ``offset``: the shared one where that fits.
+
+        ``limit`` is the offset not to be passed, ``room`` the bytes that may be sent.
+        """
+        shared = self.frames.at(offset)
+        if shared is not None and shared.end <= limit and shared.end - offset <= room:
+            return shared
+        end = min(limit, offset + room, offset + CHUNK)
+        boundary = self.frames.boundary_after(offset)
+        if boundary is not None and boundary > offset:
+            end = min(end, boundary)
+        if not self.tty:
+            end = min(end, self.journal.run_at(offset)[1])
+        return self._frame(offset, min(end, self.journal.segment_of(offset).end))
+
+    def replay_start(self, size: int = REPLAY) -> int:
+        """Return where a replay of at most ``size`` bytes begins: after a newline, if there is one."""
+        start = max(self.journal.start, self.journal.end - size)
+        if start == 0:
+            return 0
+        offset = start
+        while offset < self.journal.end:
+            chunk = self.journal.read(offset, size)
+            newline = chunk.find(b"\n")
+            if newline >= 0:
+                return offset + newline + 1
+            offset += len(chunk)
+        return start
+
+    # Readers
+
+    def add(self, reader: Reader) -> None:
+        self.readers.append(reader)
+
+    def remove(self, reader: Reader) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+        if reader in self._round:
+            self._round.remove(reader)
+        if not any(other.framed for other in self.readers):
+            self.frames.clear()
+        self._resume()
+
+    def prefer(self, reader: Reader) -> None:
+        """Serve this one first from now on: it typed."""
+        if self.readers and self.readers[0] is not reader:
+            self.readers.remove(reader)
+            self.readers.insert(0, reader)
+
+    def caught_up(self, reader: Reader) -> None:
+        """Go on reading for a holder that has read."""
+        if reader.hold and not self._reading:
+            self._resume()
+
+    # Size
+
+    def resize(self, rows: int, cols: int) -> None:
+        """Set the terminal's size, an ordered event in the journal; clamped to 1 and the maximum."""
+        size = (min(max(rows, 1), MAX_ROWS), min(max(cols, 1), MAX_COLS))
+        if not self.tty or self.status is not None or size == self.size:
+            return
+        try:
+            self.marks.add(self.journal.mark(RESIZE, *size))
+        except Full:
+            self._set_full()
+        self.size = size
+        fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self.wake()
+
+    # End
+
+    def on_exit(self, status: int) -> None:
+        """The program has ended: read what it left, write the status down, tell everybody."""
+        if self.status is None:
+            self._exit_status = status
+            self._finish()
+        else:
+            self.on_ended()
+
+    def _finish(self) -> None:
+        """Read until nothing is left; end-of-file is never waited for, nor taken for the exit."""
+        assert self._exit_status is not None
+        if self.full or self.status is not None:
+            return
+        left = LAST_OUTPUT
+        for intake in self._intakes:
+            while left > 0 and (moved := self._gather(intake)):
+                left -= moved
+        if self.full:
+            return
+        try:
+            self.marks.add(self.journal.mark(EXIT, self._exit_status))
+        except Full:
+            self._set_full()
+            return
+        self.status = self._exit_status
+        self._resume()
+        self.input.close()
+        self.wake()
+        self.on_ended()
+
+    # A full disk
+
+    def _set_full(self) -> None:
+        """Make room by dropping history; when there is none left, let the program wait."""
+        self.loop.call_later(0 if self.journal.drop_oldest() else RETRY_FULL, self._retry)
+        if not self.full:
+            self.full = True
+            self._resume()
+            self.on_full()
+
+    def _retry(self) -> None:
+        self.full = False
+        for intake in self._intakes:
+            self._gather(intake)
+        if self.full:
+            return
+        self.on_full()
+        self._resume()
+        if self._exit_status is not None:
+            self._finish()
