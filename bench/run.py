@@ -1,0 +1,159 @@
+"""Measure ptyd and print a table: ratios, because seconds are those of one machine.
+
+Both sides of a ratio run in turn, in alternating order, and the table has the median of the pairs:
+a neighbour that slows the machine for a while slows both. A run in which a byte is lost or wrong
+is an error, not a number. ``make bench BENCH_ARGS='--pairs 5 throughput'``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import latency
+import memory
+import throughput
+from box import Box
+from program import BenchError, build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MIB = 1 << 20
+DIALECTS = ("raw", "ptyd.v1")
+VIEWERS = {1: 48, 10: 24, 100: 8}
+"""Viewers, and the MiB that each gets: less than the journal holds, so that none is overtaken."""
+
+
+class Row(NamedTuple):
+    """One line of the table: what, ours, the other side, ours to the other or the reverse."""
+
+    what: str
+    ours: str
+    other: str
+    ratio: str
+
+
+def pairs(
+    count: int, ours: Callable[[], float], other: Callable[[], float]
+) -> list[tuple[float, float]]:
+    results: list[tuple[float, float]] = []
+    for index in range(count):
+        if index % 2:
+            second = other()
+            results.append((ours(), second))
+        else:
+            first = ours()
+            results.append((first, other()))
+    return results
+
+
+def middle(values: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """Return the medians of ours, of the other, and of ours divided by the other."""
+    return (
+        statistics.median(ours for ours, _ in values),
+        statistics.median(other for _, other in values),
+        statistics.median(ours / other for ours, other in values),
+    )
+
+
+def speeds(what: str, mib: int, values: list[tuple[float, float]]) -> Row:
+    ours, other, ratio = middle(values)
+    return Row(what, f"{mib / ours:.1f} MiB/s", f"{mib / other:.1f} MiB/s", f"{1 / ratio:.2f}")
+
+
+def times(what: str, values: list[tuple[float, float]]) -> Row:
+    ours, other, ratio = middle(values)
+    return Row(what, f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", f"{ratio:.1f}")
+
+
+def measure_throughput(count: int) -> Iterator[Row]:
+    for viewers, mib in VIEWERS.items():
+        for dialect in DIALECTS:
+            size = mib * MIB
+            ours = partial(throughput.run_box, dialect=dialect, viewers=viewers, size=size)
+            other = partial(throughput.ceiling, viewers=viewers, size=size)
+            what = f"{viewers} x {dialect}, against the ceiling"
+            yield speeds(what, mib, pairs(count, ours, other))
+
+
+def measure_stalled(count: int) -> Iterator[Row]:
+    for dialect in DIALECTS:
+        mib = VIEWERS[10]
+        run = partial(throughput.run_box, dialect=dialect, viewers=10, size=mib * MIB)
+        what = f"10 x {dialect} beside 3 that never read, against without"
+        yield speeds(what, mib, pairs(count, partial(run, stalled=3), run))
+
+
+def measure_start(count: int) -> Iterator[Row]:
+    # Ten times more, because each is short and the first of them reads files from the disk.
+    values = pairs(10 * count, latency.start_box, latency.start_python)
+    yield times("`ptyd run --rm true`, against bare python", values)
+
+
+def measure_recovery(count: int) -> Iterator[Row]:
+    with Box(["cat"]) as box:
+        values = pairs(3 * count, partial(latency.recover, box), latency.start_python)
+    yield times("`kill -9` of the server to the next attach, against bare python", values)
+
+
+def measure_memory(count: int) -> Iterator[Row]:
+    with Box(["cat"]) as box:
+        for process in ("KeeperPid", "ServerPid"):
+            size = partial(memory.pss, box.pid(process))
+            ours, other, ratio = middle(pairs(count, size, memory.pss_of_python))
+            what = f"memory (PSS) of the {process.removesuffix('Pid').lower()}, against bare python"
+            yield Row(what, f"{ours / MIB:.1f} MiB", f"{other / MIB:.1f} MiB", f"{ratio:.1f}")
+
+
+def measure_interrupt(count: int) -> Iterator[Row]:
+    for rate in (1_000_000, 100_000):
+        seconds = statistics.median(latency.interrupt(rate) for _ in range(count))
+        what = f"Ctrl-C to its effect under `yes`, read at {rate // 1000} kB/s"
+        yield Row(what, f"{seconds * 1000:.0f} ms", "", "")
+
+
+MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "throughput": measure_throughput,
+    "stalled": measure_stalled,
+    "start": measure_start,
+    "recovery": measure_recovery,
+    "memory": measure_memory,
+    "interrupt": measure_interrupt,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=3, help="interleaved pairs (3)")
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(MEASUREMENTS)}")
+    options = parser.parse_args()
+    if unknown := set(options.what) - set(MEASUREMENTS):
+        parser.error(f"unknown: {' '.join(sorted(unknown))}")
+    build()
+    # Apart from the user's own boxes, and short: sockets live below it (unix(7), 108 bytes).
+    root = tempfile.mkdtemp(prefix="ptyd-bench-")
+    os.environ["PTYD_ROOT"] = root
+    failed = False
+    print("| what | ptyd | other | ratio |\n|---|---|---|---|")
+    try:
+        for name in options.what or MEASUREMENTS:
+            try:
+                for row in MEASUREMENTS[name](options.pairs):
+                    print(f"| {' | '.join(row)} |", flush=True)
+            except BenchError as error:
+                failed = True
+                print(f"bench: {name}: {error}", file=sys.stderr)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
