@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import termios
 import time
@@ -33,8 +34,8 @@ class TerminalUser:
             echo=True,
         )
         self.child.delaybeforesend = None
+        self.child.delayafterread = None
         self.child.ptyproc.delayafterclose = 0
-        self.child.ptyproc.delayafterterminate = 0
         self.modes = termios.tcgetattr(self.child.child_fd)
 
     @property
@@ -67,11 +68,18 @@ class TerminalUser:
         self.child.send(data)
 
     def sees(self, text: bytes | str) -> None:
-        self.child.expect_exact(text)
+        self.child.expect_exact(text.encode() if isinstance(text, str) else text)
 
     def read_exactly(self, length: int) -> bytes:
         """Return the next ``length`` bytes that the terminal shows."""
         return bytes(self.child.read(length))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time that the child has used so far (proc(5), stat fields 14 and 15)."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def finish(self) -> int:
         """Return the exit status as a shell has it; what is shown last is in ``self.rest``."""
@@ -83,4 +91,8 @@ class TerminalUser:
         return int(self.child.exitstatus)
 
     def close(self) -> None:
-        self.child.close(force=True)
+        """Kill what is left of the child and close the terminal."""
+        if self.child.isalive():
+            os.kill(self.pid, signal.SIGKILL)
+            self.child.wait()
+        self.child.close(force=False)

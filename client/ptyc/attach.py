@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _GOODBYE: Final = 0.5
 """Seconds that the last typed bytes may take to leave."""
+_PATIENCE: Final = 0.5
+"""Seconds that a stopped terminal is given to take our line."""
 
 
 class Options(NamedTuple):
@@ -101,4 +103,8 @@ def _say(line: str, *, fresh: bool = False) -> None:
     """Print a line of ours; ``fresh`` when the cursor may be anywhere in a line."""
     start = "\n" if fresh else ""
     with suppress(OSError):  # nobody to tell
-        os.write(2, f"{start}ptyc: {line}\n".encode())
+        err = Sink(2)
+        try:
+            err.write_all(f"{start}ptyc: {line}\n".encode(), _PATIENCE)
+        finally:
+            err.close()

@@ -90,7 +90,7 @@ def test_detach_restores_and_exits_with_0(server: FakePtyd, user: TerminalUser) 
     user.wait_until(lambda: user.is_raw)
     user.type(b"exit" + DETACH)
 
-    assert peer.expect_input(4) == b"exit"
+    assert peer.expect_input(4, acknowledge=False) == b"exit"
     assert peer.expect_close() == wire.CLOSE_NORMAL
     assert user.finish() == 0
     assert user.is_restored
@@ -345,9 +345,12 @@ def test_a_stopped_terminal_does_not_stop_the_keys(server: FakePtyd, user: Termi
     chunk = b"x" * 65536
     for index in range(16):
         peer.send(wire.Output((index + 1) * len(chunk), chunk))
-    peer.expect(wire.Ack)
     user.type(b"\x03")
     assert peer.expect_input(1) == b"\x03"
+    used = user.cpu_seconds
+    user.type(b"\x10")
+    assert peer.expect_input(1) == b"\x10"  # half a second later
+    assert user.cpu_seconds - used < 0.2
     user.type(DETACH)
 
     assert peer.expect_close() == wire.CLOSE_NORMAL
