@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class Failure(Exception):  # noqa: N818 - it is what the user is told, not a fault of the program
+class Failure(Exception):
     """The command cannot go on; the message is one line for the user."""
 
     def __init__(self, message: str, exit_code: int = 125) -> None:

@@ -13,7 +13,9 @@ def main(arguments: list[str]) -> int:
         "Attach this terminal to a session; leave with the detach keys.",
         "ptyd attach [OPTIONS] NAME[/N]",
     )
-    parser.add_argument("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    parser.add_argument(
+        "--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none"
+    )
     parser.add_argument("--no-stdin", action="store_true", help="do not type")
     parser.add_argument("--view", action="store_true", help="only watch")
     parser.add_argument("--hold", action="store_true", help="let the program wait for this reader")

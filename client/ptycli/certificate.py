@@ -14,7 +14,7 @@ def make_self_signed(directory: str, host: str) -> tuple[str, str]:
 
     Nobody vouches for it: the link carries its fingerprint, and ptyc pins that.
     """
-    import datetime  # these three only where a listener leaves the machine
+    import datetime as dt  # these three only where a listener leaves the machine
     import ipaddress
 
     from cryptography import x509
@@ -27,15 +27,15 @@ def make_self_signed(directory: str, host: str) -> tuple[str, str]:
         name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         name = x509.DNSName(host)
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=3650))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=3650))
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

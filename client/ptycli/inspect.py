@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from typing import Any
 
@@ -77,4 +77,4 @@ def describe(container: Container) -> dict[str, Any]:
 def _time(moment: float | None) -> str | None:
     if moment is None:
         return None
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat()
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat()

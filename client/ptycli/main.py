@@ -61,33 +61,37 @@ def dispatch(arguments: list[str]) -> int:
     if verb not in VERBS:
         print(f"ptyd: there is no verb {verb!r}{_meant(verb)}; see ptyd --help", file=sys.stderr)
         return _OWN_FAILURE
+    return run(verb, arguments[1:])
+
+
+def run(verb: str, arguments: list[str]) -> int:
+    """Return the exit code of one verb, whatever happens in it."""
     try:
-        code: int = importlib.import_module(f"ptycli.{verb}").main(arguments[1:])
+        code: int = importlib.import_module(f"ptycli.{verb}").main(arguments)
         sys.stdout.flush()
-        return code
     except Failure as error:
         print(f"ptyd {verb}: {error}", file=sys.stderr)
-        return error.exit_code
+        code = error.exit_code
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        code = 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has seen enough, as in ptyd logs | head.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except Exception as error:  # the last resort: a bug is one line too, unless it is asked for
-        if os.environ.get("PTYD_DEBUG") or not isinstance(error, OSError):
-            return _confess(verb, error)
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"ptyd {verb}: {where}{error.strerror or error}", file=sys.stderr)
-        return _OWN_FAILURE
+        code = 128 + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug is one line too
+        print(f"ptyd {verb}: {_confess(error)}", file=sys.stderr)
+        code = _OWN_FAILURE
+    return code
 
 
-def _confess(verb: str, error: Exception) -> int:
+def _confess(error: Exception) -> str:
+    """Say in one line what went wrong; with PTYD_DEBUG, where."""
     if os.environ.get("PTYD_DEBUG"):
         raise error
-    line = f"{type(error).__name__}: {error}; this is a bug, PTYD_DEBUG=1 shows where"
-    print(f"ptyd {verb}: {line}", file=sys.stderr)
-    return _OWN_FAILURE
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return f"{type(error).__name__}: {error}; this is a bug, PTYD_DEBUG=1 shows where"
 
 
 def _meant(verb: str) -> str:

@@ -1,4 +1,4 @@
-"""``ptyd ps``: the containers of this user, read from their files; nobody is asked or waited for."""
+"""``ptyd ps``: this user's containers, read from their files; nobody is asked or waited for."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import ipaddress
 import json
 import os
@@ -39,8 +40,7 @@ def main(arguments: list[str]) -> int:
         state.remove_container(dirs, identity)
         raise
     if not options.detach:
-        import ptyc.attach  # while the keeper is at work
-        import websockets.client  # noqa: F401 - the same: it takes 60 ms
+        import_client()  # while the keeper is at work
     try:
         started = starting.wait()
     except StartFailed as error:
@@ -49,9 +49,22 @@ def main(arguments: list[str]) -> int:
     if options.detach:
         print(identity)
         return 0
-    code = ptyc.attach.attach(
+    return attach(container, options)
+
+
+def import_client() -> None:
+    importlib.import_module("ptyc.attach")
+    importlib.import_module("websockets.client")  # 60 ms of it
+
+
+def attach(container: Container, options: argparse.Namespace) -> int:
+    """Attach in the foreground; return the program's exit status, or 0 after a detach."""
+    from ptyc.attach import Options
+    from ptyc.attach import attach as attach_to
+
+    code = attach_to(
         Target(path=container.control, name=options.name),
-        ptyc.attach.Options(
+        Options(
             stdin=not options.no_stdin,
             detach_keys=options.detach_keys,
             detach_names=options.detach_names,
@@ -166,7 +179,7 @@ def write_down(container: Container, options: argparse.Namespace) -> str:
     hostname = options.hostname or options.name.replace("_", "-")
     rootfs = f"{container.directory}/bundle/rootfs"
     os.makedirs(rootfs, 0o700)
-    os.chmod(rootfs, 0o755)  # it becomes / of the box
+    os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
     build_skeleton(
         rootfs,
         hostname=hostname,

@@ -106,5 +106,3 @@ def _seconds(text: str) -> int:
     if match is None:
         raise Failure(f"--expires {text}: a time is a number with s, m, h or d")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-
-

@@ -80,6 +80,18 @@ def build_skeleton(
     ``binds`` are targets of volumes, as absolute paths; one that ends in ``/`` is a folder, else a
     file. ``owner`` is the host's (uid, gid) of the box's root, who then owns everything.
     """
+    umask = os.umask(0o022)  # the caller's is its own business, here other ids must read
+    try:
+        made = _make_all(rootfs, hostname, binds)
+    finally:
+        os.umask(umask)
+    if owner is not None:
+        for path in made:
+            os.chown(path, *owner, follow_symlinks=False)
+
+
+def _make_all(rootfs: str, hostname: str, binds: Sequence[str]) -> list[str]:
+    """Make everything and return its paths."""
     os.makedirs(rootfs, mode=0o755, exist_ok=True)
     made = [rootfs]
     for name, mode in _FOLDERS.items():
@@ -100,9 +112,7 @@ def build_skeleton(
         made += _make_folder(rootfs, tree[1:])
     for target in binds:
         made += _make_target(rootfs, target)
-    if owner is not None:
-        for path in made:
-            os.chown(path, *owner, follow_symlinks=False)
+    return made
 
 
 def _is_real_folder(path: str) -> bool:

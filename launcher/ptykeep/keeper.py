@@ -15,14 +15,13 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from ptylaunch.container import Box, build
-from ptylaunch.errors import LaunchFailed
-
 from ptykeep import state
 from ptykeep.listener import Listener, bind_control, bind_tcp
-from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive, send
+from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
+from ptylaunch.container import Box, build
+from ptylaunch.errors import LaunchFailed
 
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL, as docker's."""
@@ -61,7 +60,7 @@ class Keeper:
         """Make signals readable: poll(2) then waits for them and for sockets alike."""
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in _SIGNALS:
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, _ignore)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         return reading
 
@@ -282,6 +281,10 @@ class Keeper:
         self._finished = True
 
 
+def _ignore(_number: int, _frame: object) -> None:
+    """Do nothing: the wakeup fd has the signal's number."""
+
+
 def ignores(pid: int, number: int) -> bool:
     """Tell whether a process ignores a signal (proc(5): SigIgn)."""
     try:
@@ -308,6 +311,7 @@ def main() -> NoReturn:
             request = json.loads(lines.readline())
         answer: dict[str, Any]
         keeper: Keeper | None = None
+        lock = -1
         try:
             lock = state.take_lock(f"{request['data']}/containers/{request['container']}")
             os.chdir("/")

@@ -82,7 +82,7 @@ class Server:
             return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
     def send(self, fields: dict[str, Any], fds: list[int] | None = None) -> None:
-        """Send if there is a server; one that is hung or gone learns all of it when it is replaced."""
+        """Send if there is a server; one that is hung or gone is told all when it is replaced."""
         if self.socket is None:
             return
         try:

@@ -25,10 +25,10 @@ class Session:
         self.tty = tty
         self.epoch = epoch
         self.status: int | None = None
-        self.size = (24, 80)
+        self.size: tuple[int, int] = (24, 80)
         self.stdio: tuple[int, int, int] | None = None
         self._named: dict[str, int] = {}
-        self._stdin_read = -1
+        self.stdin_read = -1
 
     def hold(self, name: str, fd: int) -> None:
         self._named[name] = fd
@@ -41,9 +41,9 @@ class Session:
 
     def close_program_ends(self) -> None:
         """Close what only the program reads: then its end-of-file is the program's doing."""
-        if self._stdin_read >= 0:
-            os.close(self._stdin_read)
-            self._stdin_read = -1
+        if self.stdin_read >= 0:
+            os.close(self.stdin_read)
+            self.stdin_read = -1
 
     def close_stdin(self) -> None:
         fd = self._named.pop("stdin", -1)
@@ -66,7 +66,7 @@ def open_session(spec: dict[str, Any], options: dict[str, Any]) -> Session:
     """Open what a session needs before its box is built."""
     tty = bool(spec["process"].get("terminal"))
     session = Session(tty=tty, epoch=1)
-    size = spec["process"].get("consoleSize") or {}
+    size: dict[str, int] = spec["process"].get("consoleSize") or {}
     session.size = (int(size.get("height", 24)), int(size.get("width", 80)))
     if tty:
         reading, writing = _open_pipe(os.O_NONBLOCK)
@@ -95,7 +95,7 @@ def _open_stdio(session: Session, *, stdin: bool) -> None:
         session.hold("stdin", in_write)
     else:
         in_read = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    session._stdin_read = in_read  # noqa: SLF001 - this module's own
+    session.stdin_read = in_read
     session.stdio = (in_read, out_write, err_write)
 
 

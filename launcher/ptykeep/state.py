@@ -13,7 +13,10 @@ import json
 import os
 import stat
 import struct
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT: Final = "1\n"
 OPTIONS: Final = "org.ptyd.options"
@@ -40,7 +43,7 @@ class Dirs(NamedTuple):
     run: str
 
 
-def directories(environ: dict[str, str] | os._Environ[str] = os.environ) -> Dirs:
+def directories(environ: Mapping[str, str] = os.environ) -> Dirs:
     """Return where state is kept; create nothing."""
     if root := environ.get("PTYD_ROOT"):
         root = os.path.abspath(root)
@@ -54,7 +57,7 @@ def directories(environ: dict[str, str] | os._Environ[str] = os.environ) -> Dirs
 
 
 def prepare(dirs: Dirs) -> None:
-    """Create the directories, 0700 and ours; raise PermissionError when they are somebody else's."""
+    """Create the directories, 0700; raise PermissionError when they are somebody else's."""
     for path in (dirs.data, dirs.run):
         os.makedirs(path, mode=0o700, exist_ok=True)
         status = os.lstat(path)
@@ -160,7 +163,7 @@ def read_json(path: str) -> dict[str, Any]:
     with open(path, "rb") as file:
         value = json.load(file)
     if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")
+        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004 - the file's fault
     return value  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -6,7 +6,7 @@ import sys
 
 sys.path += os.environ["PTYD_PATH"].split(":")
 
-from ptykeep.protocol import FD, receive  # noqa: E402 - the path comes first
+from ptykeep.protocol import FD, receive
 
 with socket.socket(fileno=FD) as keeper:
     keeper.set_inheritable(False)

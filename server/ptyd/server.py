@@ -10,19 +10,22 @@ import asyncio
 import os
 import signal
 import socket
-import ssl
 import sys
+import time
 import traceback
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
-from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
-from ptywire.message import CLOSE_GOING_AWAY
 
 from ptyd.container import Container
 from ptyd.journal.intake import can_splice
 from ptyd.net.channel import Channel
 from ptyd.net.tls import server_context
+from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
+from ptywire.message import CLOSE_GOING_AWAY
+
+if TYPE_CHECKING:
+    import ssl
 
 EXIT_FAILED = 1
 HEARTBEAT = 5.0
@@ -126,7 +129,7 @@ class Server:
         self._loop.add_reader(listener.fileno(), self._on_accept, fields, listener)
 
     def _on_heartbeat(self) -> None:
-        now = self._loop.time()
+        now = time.monotonic()
         for websocket in list(self._container.websockets):
             websocket.on_heartbeat(now)
         self._loop.call_later(HEARTBEAT, self._on_heartbeat)

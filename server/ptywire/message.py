@@ -239,7 +239,7 @@ def _load(data: bytes) -> dict[str, Any] | None:
 
 
 def _finite(number: str) -> float:
-    # NaN and Infinity are Python's alone; 1e999 overflows to it; int() of them raises far from here.
+    # NaN and Infinity are Python's alone; 1e999 overflows to it; int() of one raises far away.
     value = float(number)
     if not math.isfinite(value):
         raise ValueError(f"{number} is not a JSON number")

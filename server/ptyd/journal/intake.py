@@ -1,9 +1,9 @@
 """Intake: from the program's terminal or pipes into the journal, with no byte in nobody's hands.
 
 ``read`` then ``write`` has a window in which bytes exist only in this process. So they never do:
-splice(2) moves them from the terminal into a pipe that the keeper holds too, and from that pipe into
-the segment. A new server first drains the pipe. Where the kernel or the file system cannot splice
-(Linux 5.10.0, some network file systems), bytes are copied, and ``inspect`` says so.
+splice(2) moves them from the terminal into a pipe that the keeper holds too, and from there into
+the segment. A new server first drains the pipe. Where kernel or file system cannot splice (Linux
+ 5.10.0, some network file systems), bytes are copied, and ``inspect`` says so.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import errno
 import fcntl
 import os
 import termios
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ptyd.journal.index import STDERR, STDOUT, TERMINAL
-from ptyd.journal.journal import Journal
+
+if TYPE_CHECKING:
+    from ptyd.journal.journal import Journal
 
 BATCH: Final = 64 << 10
 """Bytes gathered before one append: 0.9 of the ceiling; one append a splice gives 0.3."""
@@ -25,8 +27,10 @@ _NONBLOCK: Final = os.SPLICE_F_NONBLOCK
 
 
 class TerminalIntake:
-    """Reads a PTY. ``pty_fd`` is O_NONBLOCK, and every splice has SPLICE_F_NONBLOCK as well: without
-    it a full pipe blocks for ever.
+    """Reads a PTY.
+
+    ``pty_fd`` is O_NONBLOCK and every splice has SPLICE_F_NONBLOCK: else a full pipe blocks
+    for ever.
     """
 
     def __init__(self, journal: Journal, pty_fd: int, pipe_r: int, pipe_w: int) -> None:

@@ -119,7 +119,7 @@ class Journal:
     def splice_from(self, pipe_fd: int, size: int) -> int:
         """Move up to ``size`` bytes from a pipe to the end; return how many, raise Full.
 
-        Each move is atomic for its bytes: killed at any moment, they are in the pipe or in the file.
+        Each move is atomic: whenever we are killed, bytes are in the pipe or in the file.
         """
         segment = self.segments[-1]
         try:
@@ -190,7 +190,7 @@ class Journal:
         return Place(segment.fd, offset - segment.start, segment.end - offset)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``offset`` on, fewer at a segment's end, b"" at the end."""
+        """Return up to ``size`` bytes from ``offset`` on, fewer where a segment ends."""
         if offset >= self.end:
             return b""
         fd, position, available = self.place(offset)

@@ -1,18 +1,21 @@
 """A channel: one connected socket, written to without waiting, optionally through TLS.
 
 Own sockets instead of the event loop's transports, for what those do not tell: how much the kernel
-took (a viewer's cursor moves by that), and a queue that is ours to bound. At most one write that did
-not fit is kept, so a viewer who stops reading costs the rest of one frame.
+took (a viewer's cursor moves by that), and a queue that is ours to bound. At most one write that
+did not fit is kept, so a viewer who stops reading costs the rest of one frame.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
+import traceback
 from collections import deque
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ptyd.net.tls import Tls, TlsFailed
+
+if TYPE_CHECKING:
+    import asyncio
 
 RECEIVE: Final = 256 << 10
 LINGER: Final = 5.0
@@ -140,7 +143,12 @@ class Channel:
         except OSError:
             self.abort()
             return
-        self._on_data(data)
+        try:
+            self._on_data(data)
+        except Exception:  # noqa: BLE001 - see below
+            # A bug that a peer can reach costs that peer its connection, not everybody theirs.
+            traceback.print_exc()
+            self.abort()
 
     def _on_data(self, data: bytes) -> None:
         assert self._handler is not None

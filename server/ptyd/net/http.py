@@ -7,10 +7,9 @@ comes: a server that is being replaced under load has better things to do.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import h11
-from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -19,6 +18,7 @@ from ptyd.net.access import OWNER, host_is_ours, is_owner, origin_matches
 from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
+from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     import ssl
@@ -162,8 +162,8 @@ class HttpConnection:
         sending = h11.Connection(h11.SERVER)
         sending.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         sending.next_event()
-        events: list[Any] = [reply, h11.Data(data=body), h11.EndOfMessage()]
-        self._channel.write(b"".join(sending.send(event) or b"" for event in events))
+        events: list[h11.Event] = [reply, h11.Data(data=body), h11.EndOfMessage()]
+        self._channel.write(b"".join(_encode(sending, event) for event in events))
         self._channel.close()
 
     def _on_timeout(self) -> None:
@@ -177,6 +177,11 @@ class HttpConnection:
 
     def lost(self) -> None:
         self._timer.cancel()
+
+
+def _encode(connection: h11.Connection, event: h11.Event) -> bytes:
+    data: bytes | None = connection.send(event)  # h11 has no types of its own for this
+    return data or b""
 
 
 def accept_control(container: Container, channel: Channel) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Final
 
 from ptywire.raw import is_foreign
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ptyd.container import Container
     from ptyd.net.channel import Channel
     from ptyd.session.session import Session
@@ -19,8 +20,9 @@ UNDECIDED: Final = 0.5
 
 
 class RawClient:
-    """Reader, sender and handler of one raw connection. There are no acks: what the kernel took
-    counts as rendered.
+    """Reader, sender and handler of one raw connection.
+
+    There are no acks: what the kernel took counts as rendered.
     """
 
     framed = False

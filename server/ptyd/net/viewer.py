@@ -6,6 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ptyd.net.access import OWNER, ROLES, VIEW, lesser
+from ptyd.net.window import Window
 from ptywire.message import (
     CLOSE_EXITED,
     CLOSE_GONE,
@@ -29,9 +31,6 @@ from ptywire.message import (
     decode_client,
     encode,
 )
-
-from ptyd.net.access import OWNER, ROLES, VIEW, lesser
-from ptyd.net.window import Window
 
 if TYPE_CHECKING:
     from ptyd.container import Container

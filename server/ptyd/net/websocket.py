@@ -1,14 +1,15 @@
-"""A WebSocket on a channel: frames in by the ``websockets`` library, output frames out as they are."""
+"""A WebSocket on a channel: frames in by the ``websockets`` library, output out as it is."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
 
-from ptywire.message import CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
-from ptywire.websocket import binary_header
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol, State
+
+from ptywire.message import CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
+from ptywire.websocket import binary_header
 
 if TYPE_CHECKING:
     from ptyd.container import Container

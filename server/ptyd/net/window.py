@@ -1,8 +1,8 @@
 """The window: how much may be on its way to a viewer, so that Ctrl-C does not queue behind it.
 
 What is in flight is kept near RESPONSE seconds of the viewer's own rate, measured from its acks the
-way BBR does it (draft-cardwell-iccrg-bbr-congestion-control): bytes delivered over the time it took,
-per message.
+way BBR does it (draft-cardwell-iccrg-bbr-congestion-control): bytes delivered over the time that
+took, per message.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Window:
         self._limited = False
 
     def on_ack(self, offset: int, now: float) -> None:
-        """Note that everything before ``offset`` is rendered; offsets from the future count as all."""
+        """Note that everything before ``offset`` is rendered; the future counts as all."""
         newest: _Sent | None = None
         while self._flight and self._flight[0].end <= offset:
             newest = self._flight.popleft()

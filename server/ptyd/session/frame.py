@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Final, NamedTuple
 
+from ptyd.journal.index import STDERR as STDERR_BYTES
 from ptywire.message import OUTPUT, OUTPUT_HEADER, STDERR, output_header
 from ptywire.websocket import binary_header
-
-from ptyd.journal.index import STDERR as STDERR_BYTES
 
 KEPT_BYTES: Final = 1 << 20
 KEPT_FRAMES: Final = 256

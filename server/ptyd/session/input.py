@@ -6,13 +6,16 @@ queues take turns, and a client with much in its queue is not read from any more
 
 from __future__ import annotations
 
-import asyncio
 import os
 import termios
 from collections import deque
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ptyd.session.position import Positions
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from ptyd.session.position import Positions
 
 CHUNK: Final = 4096
 """Bytes of one turn: what a terminal takes at once (N_TTY_BUF_SIZE)."""
@@ -63,7 +66,7 @@ class Input:
         self._turns: deque[Typist] = deque()
         self._waiting = False
         self._at_line_start = True
-        self.on_closed = lambda: None
+        self.on_closed: Callable[[], None] = lambda: None
 
     @property
     def is_open(self) -> bool:

@@ -18,7 +18,7 @@ class Mark(NamedTuple):
 
     @property
     def is_exit(self) -> bool:
-        return self.fields["event"] == "exited"
+        return bool(self.fields["event"] == "exited")
 
 
 class Marks:
@@ -26,7 +26,7 @@ class Marks:
 
     def __init__(self) -> None:
         self._marks: list[Mark] = []
-        self._next = 0
+        self._next: int = 0
 
     def add(self, record: Record) -> None:
         """Take a RESIZE or EXIT record; others are no marks."""

@@ -6,13 +6,12 @@ sees it; then the readers are served in slices, so that input is never more than
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import struct
 import termios
 import time
 from collections import deque
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
 from ptyd.journal.intake import Intake, open_intakes
@@ -21,6 +20,10 @@ from ptyd.session.frame import Frame, Frames, encode_frame
 from ptyd.session.input import Input
 from ptyd.session.mark import Marks
 from ptyd.session.position import Positions
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 SLICE: Final = 0.002
 """Seconds of serving readers before input has its turn."""
@@ -81,8 +84,8 @@ class Session:
         self._round: deque[Reader] = deque()
         self.full = False
         self._exit_status: int | None = None
-        self.on_ended = lambda: None
-        self.on_full = lambda: None
+        self.on_ended: Callable[[], None] = lambda: None
+        self.on_full: Callable[[], None] = lambda: None
         self._recover()
 
     def _recover(self) -> None:
@@ -184,7 +187,7 @@ class Session:
         return self._frame(offset, min(end, self.journal.segment_of(offset).end))
 
     def replay_start(self, size: int = REPLAY) -> int:
-        """Return where a replay of at most ``size`` bytes begins: after a newline, if there is one."""
+        """Return where a replay of at most ``size`` bytes begins: after a newline, if any."""
         start = max(self.journal.start, self.journal.end - size)
         if start == 0:
             return 0
@@ -225,7 +228,7 @@ class Session:
     # Size
 
     def resize(self, rows: int, cols: int) -> None:
-        """Set the terminal's size, an ordered event in the journal; clamped to 1 and the maximum."""
+        """Set the terminal's size, an ordered event of the journal; clamped to the limits."""
         size = (min(max(rows, 1), MAX_ROWS), min(max(cols, 1), MAX_COLS))
         if not self.tty or self.status is not None or size == self.size:
             return
