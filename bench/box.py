@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from program import BINARIES, BenchError
+from program import BINARIES, PATIENCE, BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +55,12 @@ class Box:
         return entry
 
     def pid(self, of: str) -> int:
-        """Return ``KeeperPid`` or ``ServerPid``, wherever in the object it is."""
-        entry = self.inspect()
-        return int(entry.get(of) or entry["State"][of])
+        """Return ``KeeperPid`` or ``ServerPid``; the server's is not known while it starts."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if pid := self.inspect()[of]:
+                return int(pid)
+        raise BenchError(f"{self.name} has no {of}")
 
     def port(self, dialect: str) -> int:
         for listener in self.inspect()["Listeners"]:

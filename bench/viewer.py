@@ -38,12 +38,14 @@ class Viewer:
         self.hello: dict[str, Any] = {}
         self._protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=None)
         self._typed = 0
+        self._early: list[wire.ServerMessage] = []
         self._socket = socket.create_connection((where.host, where.port), timeout)
         try:
             self._shake_hands(where.authority, where.prefix, where.token)
             self._send(wire.Attach({"session": where.session, **(attach or {})}))
             while not self.hello:
-                for message in self.messages():
+                self._early = list(self._received(WHOLE))
+                for message in self._early:
                     if isinstance(message, wire.Event) and message.name == "hello":
                         self.hello = message.fields
         except BaseException:
@@ -67,23 +69,26 @@ class Viewer:
     def read_until(self, marker: bytes, *, seconds: float, rate: int = 0) -> bool:
         """Read, at most ``rate`` bytes a second, until the marker or the end of the time."""
         tail = b""
+        # Output may have come along with hello.
+        messages, self._early = self._early, []
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([self._socket], [], [], left)[0]:
-                break
+        while True:
             started = time.monotonic()
-            for message in self.messages(int(rate * TICK) if rate else WHOLE):
+            for message in messages:
                 if isinstance(message, wire.Output | wire.Snapshot):
                     tail += message.data
-                    if marker in tail:
-                        return True
-                    tail = tail[-len(marker) :]
+            if marker in tail:
+                return True
+            tail = tail[-len(marker) :]
             if rate:
                 # This is what is measured: a terminal that is busy with what it got.
                 time.sleep(max(0.0, TICK - (time.monotonic() - started)))
-        return False
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                return False
+            messages = list(self._received(int(rate * TICK) if rate else WHOLE))
 
-    def messages(self, limit: int = WHOLE) -> Iterator[wire.ServerMessage]:
+    def _received(self, limit: int) -> Iterator[wire.ServerMessage]:
         """Read once, acknowledge, and yield what is complete."""
         data = self._socket.recv(limit)
         if not data:
