@@ -49,6 +49,9 @@ class Box:
         try:
             ch.send(self._sock, ch.GO)
             message = ch.receive(self._sock)
+        except TimeoutError:
+            self.discard()
+            raise LaunchFailed("exec", errno.ETIMEDOUT) from None
         except OSError:
             pass  # killed while it waited: its exit status says so
         self._sock.close()
@@ -64,7 +67,7 @@ class Box:
             return
 
     def close(self) -> None:
-        """Close what we hold; without an init of its own, or once it is dead, the box stays so."""
+        """Close what we hold. With an init that ends the box: it was the lifetime pipe."""
         self._sock.close()
         for fd in (self.lifetime_fd, self.pty_fd, self.tty_fd):
             if fd is not None and fd >= 0:

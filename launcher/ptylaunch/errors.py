@@ -29,7 +29,7 @@ _DETAIL_LIMIT: Final = 1024
 """Bytes of detail that are sent; the rest is cut."""
 
 
-class LaunchFailed(Exception):  # noqa: N818 - reads as what happened
+class LaunchFailed(Exception):
     """A box could not be built or its program could not be executed."""
 
     def __init__(self, stage: str, errno: int, detail: str = "") -> None:

@@ -1,0 +1,241 @@
+"""Run by ``tests/boxes.py`` as a process of its own: builds one box, reports as JSON.
+
+``build`` makes its process a subreaper and forks it, which the test process is spared. The request
+on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``network``, ``volumes``
+(SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
+``repeat``, ``files`` (made in the state folder first) and ``then``: ``wait``; ``lifetime`` closes
+the pipe once the program has said ``ready``; ``orphan`` kills the building process then; a number is
+a signal.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+from ptycli.idmap import IdMaps, rooted, rootless
+from ptycli.skeleton import build_skeleton
+from ptycli.spec import BoxOptions, make_spec, parse_volume
+from ptylaunch.container import Box, build
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.plan import IdRange
+
+BASE = 524288
+LONELY = 54321
+DEADLINE = 30.0
+
+
+def main() -> None:
+    request: dict[str, Any] = json.load(sys.stdin)
+    state = sys.argv[1]
+    maps = choose_maps(request["ids"])
+    for name, text in request.get("files", {}).items():
+        path = os.path.join(state, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    spec = prepare(request, state, maps)
+    before = snapshot()
+    result: dict[str, Any] = {"status": None, "output": "", "errors": "", "failure": None}
+    info: dict[str, Any] = {"notice": maps.notice, "seconds": []}
+    try:
+        for _ in range(request.get("repeat", 1)):
+            started = time.monotonic()
+            result |= run(request, spec, state, info)
+            info["seconds"].append(time.monotonic() - started)
+    except LaunchFailed as failure:
+        result["failure"] = {
+            "stage": failure.stage,
+            "errno": errno.errorcode.get(failure.errno, failure.errno),
+            "text": str(failure),
+            "exit_code": failure.exit_code,
+        }
+    left = sorted(snapshot() - before)
+    print(json.dumps({**result, "left": left, "info": info}))
+
+
+def choose_maps(ids: str) -> IdMaps:
+    root = os.geteuid() == 0
+    if ids == "range":
+        return rooted(BASE) if root else rootless()
+    uid, gid = (LONELY, LONELY) if root else (os.getuid(), os.getgid())
+    return IdMaps((IdRange(0, uid, 1),), (IdRange(0, gid, 1),), rooted=root)
+
+
+def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]:
+    os.umask(0o077)
+    volumes = [parse_volume(text.replace("STATE", state)) for text in request.get("volumes", ())]
+    os.mkdir(os.path.join(state, "bundle"))
+    build_skeleton(
+        os.path.join(state, "bundle/rootfs"),
+        hostname="brave_otter",
+        binds=[volume.mount_point for volume in volumes],
+        owner=(maps.root_uid, maps.root_gid) if os.geteuid() == 0 else None,
+    )
+    options = BoxOptions(
+        args=request["args"],
+        maps=maps,
+        hostname="brave_otter",
+        env=request.get("env", ()),
+        tty=request.get("tty", False),
+        rows=33,
+        cols=101,
+        volumes=volumes,
+        network=request.get("network", "none"),
+    )
+    spec = make_spec(options)
+    if not request.get("init", True):
+        spec["annotations"] = {}
+    for path, value in request.get("edit", ()):
+        place: Any = spec
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+    return spec
+
+
+def run(request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[str, Any]) -> Any:
+    if spec["process"].get("terminal"):
+        return run_in_terminal(request, spec, state, info)
+    in_read, in_write = os.pipe2(os.O_CLOEXEC)
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    err_read, err_write = os.pipe2(os.O_CLOEXEC)
+    ours, theirs = [in_write, out_read, err_read], [in_read, out_write, err_write]
+    try:
+        if request.get("then") == "orphan":
+            info["builder"], info["init_pid"] = build_in_a_child(spec, state, theirs)
+            box = None
+        else:
+            box = build(spec, state, stdio=(in_read, out_write, err_write))
+            box.start()
+        close(theirs)
+        os.write(in_write, request.get("stdin", "").encode())
+        os.close(ours.pop(0))
+        texts = {out_read: b"", err_read: b""}
+        interfere(request, box, info, out_read, texts)
+        read_to_end(texts)
+        status = reap(box.init_pid if box else info["init_pid"])
+        if box:
+            box.close()
+        return {"status": status, "output": text(texts[out_read]), "errors": text(texts[err_read])}
+    finally:
+        close(ours)
+        close(theirs)
+
+
+def run_in_terminal(
+    request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[str, Any]
+) -> Any:
+    box = build(spec, state)
+    info["nonblocking"] = not os.get_blocking(box.pty_fd or 0)
+    info["inheritable"] = [os.get_inheritable(fd or 0) for fd in (box.pty_fd, box.tty_fd)]
+    box.start()
+    assert box.pty_fd is not None
+    os.write(box.pty_fd, request.get("stdin", "").encode())
+    texts = {box.pty_fd: b""}
+    exited = os.pidfd_open(box.init_pid)
+    interfere(request, box, info, box.pty_fd, texts)
+    deadline = time.monotonic() + DEADLINE
+    while select.select([box.pty_fd, exited], [], [], deadline - time.monotonic())[0] != [exited]:
+        texts[box.pty_fd] += os.read(box.pty_fd, 65536)
+    os.close(exited)
+    output = text(texts[box.pty_fd])
+    info["same"] = box.pid == box.init_pid
+    status = reap(box.init_pid)
+    box.close()
+    return {"status": status, "output": output}
+
+
+def interfere(
+    request: dict[str, Any], box: Box | None, info: dict[str, Any], fd: int, texts: dict[int, bytes]
+) -> None:
+    then = request.get("then", "wait")
+    if then == "wait":
+        return
+    while b"ready" not in texts[fd]:
+        assert select.select([fd], [], [], DEADLINE)[0], "the program says nothing"
+        texts[fd] += os.read(fd, 65536)
+    if then == "orphan":
+        os.kill(info["builder"], signal.SIGKILL)
+        os.waitpid(info["builder"], 0)
+        return
+    assert box is not None
+    if then == "lifetime":
+        os.close(box.lifetime_fd)
+        box.lifetime_fd = -1
+    else:
+        box.kill(then)
+
+
+def build_in_a_child(spec: dict[str, Any], state: str, fds: list[int]) -> tuple[int, int]:
+    """Build and start in a child; its orphans become ours, since the driver is a subreaper too."""
+    import ptylaunch.syscall as sc
+
+    sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
+    told_read, told_write = os.pipe2(os.O_CLOEXEC)
+    builder = os.fork()
+    if builder == 0:
+        box = build(spec, state, stdio=(fds[0], fds[1], fds[2]))
+        box.start()
+        os.write(told_write, f"{box.init_pid} ".encode())
+        signal.pause()
+    os.close(told_write)
+    init_pid = int(os.read(told_read, 32))
+    os.close(told_read)
+    return builder, init_pid
+
+
+def read_to_end(texts: dict[int, bytes]) -> None:
+    open_fds = set(texts)
+    deadline = time.monotonic() + DEADLINE
+    while open_fds:
+        ready = select.select(list(open_fds), [], [], deadline - time.monotonic())[0]
+        assert ready, "the box does not end"
+        for fd in ready:
+            data = os.read(fd, 65536)
+            texts[fd] += data
+            if not data:
+                open_fds.discard(fd)
+
+
+def reap(pid: int) -> int:
+    pidfd = os.pidfd_open(pid)
+    assert select.select([pidfd], [], [], DEADLINE)[0], "pid 1 does not end"
+    os.close(pidfd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def close(fds: list[int]) -> None:
+    while fds:
+        os.close(fds.pop())
+
+
+def text(data: bytes) -> str:
+    return data.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def snapshot() -> set[str]:
+    """Everything that a box may leave behind in this process and on this host."""
+    found = set()
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        found |= {f"mount {line.split()[4]}" for line in file}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            fcntl.fcntl(int(name), fcntl.F_GETFD)
+        except OSError:
+            continue  # the fd of this very listing
+        found.add(f"fd {name} {os.readlink(f'/proc/self/fd/{name}').partition(':')[0]}")
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as file:
+        found |= {f"child {pid}" for pid in file.read().split()}
+    return found
+
+
+if __name__ == "__main__":
+    main()
