@@ -22,6 +22,10 @@ LINGER: Final = 5.0
 """Seconds that a peer has to take the last bytes of a connection that is being closed."""
 
 
+# One buffer for all: recv(2) of a size that is rarely filled would map and unmap it every time.
+_buffer = memoryview(bytearray(RECEIVE))
+
+
 class Handler(Protocol):
     """What happens on a channel."""
 
@@ -137,14 +141,14 @@ class Channel:
 
     def _on_readable(self) -> None:
         try:
-            data = self.socket.recv(RECEIVE)
+            size = self.socket.recv_into(_buffer)
         except BlockingIOError:
             return
         except OSError:
             self.abort()
             return
         try:
-            self._on_data(data)
+            self._on_data(bytes(_buffer[:size]))
         except Exception:  # noqa: BLE001 - see below
             # A bug that a peer can reach costs that peer its connection, not everybody theirs.
             traceback.print_exc()

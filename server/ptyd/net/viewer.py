@@ -85,8 +85,7 @@ class Viewer:
             return
         match message:
             case Ack(offset):
-                self._window.on_ack(offset, time.monotonic())
-                self.push()
+                self.acknowledge(offset)
             case Visible(visible):
                 self._on_visible(visible=visible)
             case _ if self.role == VIEW:
@@ -103,6 +102,12 @@ class Viewer:
                 session.input.end(self._typist)
             case _:
                 pass
+
+    def acknowledge(self, offset: int) -> None:
+        """The client has rendered everything before ``offset``: there is room for more."""
+        self._window.on_ack(offset, time.monotonic())
+        if self.session is not None and self.cursor < self.session.journal.end:
+            self.push()
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
         if self.session is not None:

@@ -9,7 +9,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol, State
 
 from ptywire.message import CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
-from ptywire.websocket import binary_header
+from ptywire.websocket import binary_header, last_ack
 
 if TYPE_CHECKING:
     from ptyd.container import Container
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PING_AFTER: Final = 15.0
 SILENT_TOO_LONG: Final = 45.0
 ATTACH_WITHIN: Final = 10.0
+_MASK: Final = 4
 
 
 class WebSocket:
@@ -30,6 +31,7 @@ class WebSocket:
         self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
         self._viewer: Viewer | None = None
         self._message = bytearray()
+        self._unparsed = 0  # bytes since the last end of a frame
         self._heard = self._opened = time.monotonic()
 
     def start(self, viewer: Viewer, data: bytes) -> None:
@@ -75,9 +77,21 @@ class WebSocket:
 
     def data_received(self, data: bytes) -> None:
         self._heard = time.monotonic()
+        if self._unparsed == 0 and self._viewer is not None and not self._message:
+            offset = last_ack(data)
+            if offset is not None:
+                self._viewer.acknowledge(offset)
+                return
+        self._unparsed += len(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
-            if isinstance(event, Frame) and self._protocol.state is State.OPEN:
+            if not isinstance(event, Frame):
+                continue
+            # Too little for a length that was not written the shortest way: then this never gets
+            # back to 0, and acks are parsed like everything else.
+            length = len(event.data)
+            self._unparsed -= len(binary_header(length)) + _MASK + length
+            if self._protocol.state is State.OPEN:
                 self._on_frame(event)
         self._flush()
         if self._protocol.close_expected():

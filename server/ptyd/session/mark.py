@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, Final, NamedTuple
 
 from ptyd.journal.index import EXIT, RESIZE, Record
@@ -50,7 +51,7 @@ class Marks:
 
     def number_at(self, offset: int) -> int:
         """Return the number of the first mark at ``offset`` or later: where a new reader starts."""
-        for mark in reversed(self._marks):
-            if mark.offset < offset:
-                return mark.number + 1
-        return self._marks[0].number if self._marks else self._next
+        if not self._marks:
+            return self._next
+        index = bisect_left(self._marks, offset, key=lambda mark: mark.offset)
+        return self._marks[0].number + index

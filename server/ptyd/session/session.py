@@ -76,6 +76,7 @@ class Session:
         self.frames = Frames()
         self.marks = Marks()
         self.readers: list[Reader] = []
+        self._holders: list[Reader] = []
         self.pty_fd = fds.get("pty", -1)
         input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
         self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
@@ -127,7 +128,7 @@ class Session:
 
     def _is_held(self) -> bool:
         end = self.journal.end
-        return any(reader.hold and end - reader.cursor > HOLD_LAG for reader in self.readers)
+        return any(end - reader.cursor > HOLD_LAG for reader in self._holders)
 
     def _on_output(self, intake: Intake) -> None:
         if self._round:
@@ -204,10 +205,14 @@ class Session:
 
     def add(self, reader: Reader) -> None:
         self.readers.append(reader)
+        if reader.hold:
+            self._holders.append(reader)
 
     def remove(self, reader: Reader) -> None:
         if reader in self.readers:
             self.readers.remove(reader)
+        if reader in self._holders:
+            self._holders.remove(reader)
         if reader in self._round:
             self._round.remove(reader)
         if not any(other.framed for other in self.readers):
