@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 TIMEOUT = 10
 MODULE = [sys.executable, "-m", "ptyc.main"]
@@ -23,11 +23,15 @@ class TerminalUser:
     """Runs ``ptyc`` on a new terminal of 24 rows and 80 columns, unless ``size`` says other."""
 
     def __init__(
-        self, *arguments: str, size: tuple[int, int] = (24, 80), env: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        size: tuple[int, int] = (24, 80),
+        env: dict[str, str] | None = None,
+        command: Sequence[str] = MODULE,
     ) -> None:
         self.child: Any = pexpect.spawn(
-            MODULE[0],
-            [*MODULE[1:], *arguments],
+            command[0],
+            [*command[1:], *arguments],
             dimensions=size,
             timeout=TIMEOUT,
             env={**os.environ, "TERM": "xterm-256color", **(env or {})},

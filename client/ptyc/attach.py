@@ -5,7 +5,6 @@ Everything that is taken from the user's terminal and shell is given back here, 
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -77,9 +76,7 @@ def attach(target: Target, options: Options) -> int:
     user = User(terminal, out, modes, reads=options.stdin)
     signals = Signals()
     display = Display(out, err, modes)
-    attachment = Attachment(
-        target, addresses, options, user=user, display=display, signals=signals
-    )
+    attachment = Attachment(target, addresses, options, user=user, display=display, signals=signals)
     line = ""
     try:
         status = attachment.run()

@@ -8,7 +8,7 @@ FAILED: Final = 125
 """Exit status when ptyc itself failed, as docker has it."""
 
 
-class Refused(Exception):  # noqa: N818 - the word of the wire
+class Refused(Exception):
     """The server, or its certificate, said no: trying again would not help.
 
     ``code`` is the HTTP status or the close code, 0 when there is none.
@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 - the word of the wire
         self.code = code
 
 
-class Lost(Exception):  # noqa: N818 - the same
+class Lost(Exception):
     """There is no connection, or not any more; another attempt may have one.
 
     ``vanished`` is true when nobody listens on a unix socket: the container is gone.
@@ -30,7 +30,7 @@ class Lost(Exception):  # noqa: N818 - the same
         self.vanished = vanished
 
 
-class Left(Exception):  # noqa: N818 - not an error
+class Left(Exception):
     """The attachment is over at once, with this exit status and perhaps a line for the user."""
 
     def __init__(self, status: int, line: str = "") -> None:

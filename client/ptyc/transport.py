@@ -187,7 +187,10 @@ class Transport:
                     f"{self._target.label} does not speak TLS: "
                     f"http://{self._target.label}/ connects without, in clear text"
                 ) from error
-            raise Lost(f"no TLS with {self._target.label}: {_reason(error)}") from error
+            raise Lost(
+                f"{self._target.label} broke off the TLS handshake ({_reason(error)}): "
+                f"if it does not speak TLS, http://{self._target.label}/ connects without"
+            ) from error
         except OSError as error:
             raise Lost(f"cannot connect to {self._target.label}: {_reason(error)}") from error
         self._check_fingerprint()
@@ -225,4 +228,5 @@ def _tls_wants(error: OSError) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    return printable(error.strerror or str(error))
+    reason = getattr(error, "reason", None)  # of ssl.SSLError: short, where str() is a novel
+    return printable(str(reason or error.strerror or error))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_ptyd import CLIENT, TOKEN, FakePtyd, Peer
-from ptyc_user import TerminalUser
 
+from fake_ptyd import CLIENT, TOKEN, FakePtyd, Peer
+from ptyc_user import MODULE, TerminalUser
 from ptywire import message as wire
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def test_detach_keys_are_found_in_the_kitty_protocol(server: FakePtyd, user: Ter
 def test_a_signal_restores_the_terminal(
     server: FakePtyd, user: TerminalUser, number: signal.Signals
 ) -> None:
-    """Whatever ends ptyc from outside, the user gets their terminal back and 128 plus the number."""
+    """Whatever ends ptyc from outside, the terminal is given back; 128 plus the number."""
     peer, _ = server.attached()
     peer.send(wire.Output(18, b"\x1b[?1049h\x1b[?2004h\x1b[?25l"))
     peer.expect_ack(18)
@@ -246,7 +248,7 @@ def test_typing_while_disconnected_arrives_once(server: FakePtyd, user: Terminal
     server.stop()
     user.type(b"two")
     with FakePtyd(port=server.port) as successor:
-        again, _ = successor.attached(**{"input": 3})
+        again, _ = successor.attached(input=3)
 
         assert again.expect_input(3) == b"two"
         again.exit(0)
@@ -323,8 +325,6 @@ def test_a_long_paste_waits_for_acks(server: FakePtyd, user: TerminalUser) -> No
                 unacked = 0
 
     wire_window = 1 << 16
-    import threading
-
     reader = threading.Thread(target=drain)
     reader.start()
     view = memoryview(paste)
@@ -358,7 +358,7 @@ def test_a_stopped_terminal_does_not_stop_the_keys(server: FakePtyd, user: Termi
     assert user.is_restored
 
 
-def test_an_internal_error_restores_the_terminal(server: FakePtyd, user: TerminalUser) -> None:
+def test_a_malformed_message_restores_the_terminal(server: FakePtyd, user: TerminalUser) -> None:
     """A malformed message is one line and 125, not a traceback in a raw terminal."""
     peer, _ = server.attached()
     user.wait_until(lambda: user.is_raw)
@@ -368,6 +368,60 @@ def test_an_internal_error_restores_the_terminal(server: FakePtyd, user: Termina
     assert b"Traceback" not in user.rest
     assert b"ptyc: the server sent a malformed message" in user.rest
     assert user.is_restored
+
+
+def test_an_exception_restores_the_terminal(server: FakePtyd) -> None:
+    """A bug of ours is one line and 125; the terminal and its modes are put back."""
+    code = (
+        "import sys, ptyc.attachment as a\n"
+        "from ptyc.main import main\n"
+        "a.Attachment._resize = lambda self: 1 // 0\n"
+        "sys.exit(main())"
+    )
+    user = TerminalUser(server.link, command=[sys.executable, "-c", code])
+    peer, _ = server.attached()
+    peer.send(wire.Output(8, b"\x1b[?2004h"))
+    peer.expect_ack(8)
+    assert user.is_raw
+    user.child.setwinsize(10, 10)
+
+    assert user.finish() == 125
+    assert user.is_restored
+    assert b"\x1b[?2004l" in user.rest
+    assert b"ptyc: internal error, please report it: ZeroDivisionError" in user.rest
+    assert b"Traceback" not in user.rest
+    user.close()
+
+
+def test_job_control_of_a_shell(server: FakePtyd) -> None:
+    """``kill -TSTP`` gives the shell its prompt and its modes; ``fg`` goes on raw."""
+    shell = ["/bin/bash", "--norc", "--noprofile", "-i"]
+    user = TerminalUser(command=shell, env={"PS1": "prompt> "})
+    user.sees("prompt> ")
+    user.type(f"{' '.join(MODULE)} '{server.link}'; echo status=$?\r")
+    peer, _ = server.attached()
+    user.wait_until(lambda: user.is_raw)
+    ptyc = os.tcgetpgrp(user.child.child_fd)
+    os.kill(ptyc, signal.SIGTSTP)
+    user.sees("Stopped")
+    user.sees("prompt> ")
+    assert not user.is_raw
+    peer.send(wire.Output(5, b"later"))
+    user.type(b"bg\r")
+    user.sees("prompt> ")
+    user.type(b"fg\r")
+    user.wait_until(lambda: user.is_raw)
+    user.sees("later")
+    user.type(b"typed")
+    assert peer.expect_input(5) == b"typed"
+    peer.exit(6)
+    user.sees("prompt> ")
+    user.type(b"echo still $((40 + 2))\r")
+    user.sees("still 42")
+    user.type(b"exit\r")
+
+    assert user.finish() == 0
+    user.close()
 
 
 def test_the_token_is_asked_for_without_echo(server: FakePtyd) -> None:

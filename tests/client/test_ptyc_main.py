@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fake_ptyd import TOKEN, FakePtyd
 from ptyc_user import MODULE, TIMEOUT, TerminalUser
-
 from ptywire import message as wire
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def test_a_wrong_token() -> None:
         result = run(f"127.0.0.1:{server.port}", PTYC_TOKEN="x" * 16)
 
     assert result.returncode == 125
-    assert result.stderr == (
-        f"ptyc: 127.0.0.1:{server.port} refused: 401 wrong or expired token\n"
-    )
+    assert result.stderr == (f"ptyc: 127.0.0.1:{server.port} refused: 401 wrong or expired token\n")
 
 
 @pytest.mark.parametrize("source", ["environment", "file", "link"])

@@ -8,9 +8,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fake_ptyd import FakePtyd
 from ptyc_user import MODULE, TIMEOUT
-
 from ptywire import message as wire
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def test_no_stdin_reads_nothing(server: FakePtyd, start: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_go_to_the_program(
-    server: FakePtyd, start: Any, number: signal.Signals
-) -> None:
+def test_signals_go_to_the_program(server: FakePtyd, start: Any, number: signal.Signals) -> None:
     """Without a terminal a signal is for the program."""
     process = start()
     peer, _ = server.attached(tty=False)
@@ -168,9 +166,7 @@ def test_a_reader_that_leaves_ends_ptyc(server: FakePtyd, start: Any) -> None:
     assert process.stderr.read() == b""
 
 
-def test_output_is_exact_across_reconnects(
-    server: FakePtyd, start: Any, tmp_path: Path
-) -> None:
+def test_output_is_exact_across_reconnects(server: FakePtyd, start: Any, tmp_path: Path) -> None:
     """A file gets every byte once although the connection breaks every few messages."""
     data = b"".join(b"%06d " % index for index in range(40_000))
     target = tmp_path / "out"
