@@ -32,7 +32,7 @@ VIEWERS = {1: 48, 10: 24, 100: 8}
 
 
 class Row(NamedTuple):
-    """One line of the table: what, ours, the other side, ours to the other or the reverse."""
+    """One line of the table: what, ours, the other side, and the ratio with its spread."""
 
     what: str
     ours: str
@@ -54,23 +54,28 @@ def pairs(
     return results
 
 
-def middle(values: list[tuple[float, float]]) -> tuple[float, float, float]:
-    """Return the medians of ours, of the other, and of ours divided by the other."""
-    return (
-        statistics.median(ours for ours, _ in values),
-        statistics.median(other for _, other in values),
-        statistics.median(ours / other for ours, other in values),
-    )
+def middle(values: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the medians of ours and of the other."""
+    return statistics.median(ours for ours, _ in values), statistics.median(o for _, o in values)
+
+
+def spread(ratios: list[float]) -> str:
+    """Return the median and, so that nobody trusts a noisy one, the least and the greatest."""
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def speeds(what: str, mib: int, values: list[tuple[float, float]]) -> Row:
-    ours, other, ratio = middle(values)
-    return Row(what, f"{mib / ours:.1f} MiB/s", f"{mib / other:.1f} MiB/s", f"{1 / ratio:.2f}")
+    """Return a row of speeds: above 1 is faster than the other."""
+    ours, other = middle(values)
+    ratio = spread([second / first for first, second in values])
+    return Row(what, f"{mib / ours:.1f} MiB/s", f"{mib / other:.1f} MiB/s", ratio)
 
 
 def times(what: str, values: list[tuple[float, float]]) -> Row:
-    ours, other, ratio = middle(values)
-    return Row(what, f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", f"{ratio:.1f}")
+    """Return a row of times: above 1 is slower than the other."""
+    ours, other = middle(values)
+    ratio = spread([first / second for first, second in values])
+    return Row(what, f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio)
 
 
 def measure_throughput(count: int) -> Iterator[Row]:
@@ -107,9 +112,11 @@ def measure_memory(count: int) -> Iterator[Row]:
     with Box(["cat"]) as box:
         for process in ("KeeperPid", "ServerPid"):
             size = partial(memory.pss, box.pid(process))
-            ours, other, ratio = middle(pairs(count, size, memory.pss_of_python))
+            values = pairs(count, size, memory.pss_of_python)
+            ours, other = middle(values)
+            ratio = spread([first / second for first, second in values])
             what = f"memory (PSS) of the {process.removesuffix('Pid').lower()}, against bare python"
-            yield Row(what, f"{ours / MIB:.1f} MiB", f"{other / MIB:.1f} MiB", f"{ratio:.1f}")
+            yield Row(what, f"{ours / MIB:.1f} MiB", f"{other / MIB:.1f} MiB", ratio)
 
 
 def measure_interrupt(count: int) -> Iterator[Row]:
