@@ -13,15 +13,16 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ptykeep import state
 from ptykeep.listener import Listener, bind_control, bind_tcp
 from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
-from ptylaunch.container import Box, build
-from ptylaunch.errors import LaunchFailed
+
+if TYPE_CHECKING:
+    from ptylaunch.container import Box
 
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL, as docker's."""
@@ -70,8 +71,10 @@ class Keeper:
         """Bind, build, run; raise OSError or LaunchFailed with nothing left behind."""
         try:
             self._bind()
-            self.server.start()  # imports while the box is being built
+            self.server.start()  # it takes a while, in which the box is built
             self._greet()
+            from ptylaunch.container import build
+
             self.session = open_session(self.spec, self.options)
             self.box = build(self.spec, self.directory, stdio=self.session.stdio)
             self.session.adopt(self.box.pty_fd, self.box.tty_fd)
@@ -206,11 +209,12 @@ class Keeper:
         self.server.send({"type": "exited", "session": 0, "status": status})
 
     def _on_server_exit(self, code: int) -> None:
+        self.server.on_reaped()
         over = self.session is not None and self.session.status is not None
         if over and code == EXIT_DONE:
             self.finish()
-            return
-        self.server.on_exit(code)
+        else:
+            self.server.plan_next(code)
 
     def _on_server(self) -> None:
         """Act on what the server asks, each request checked against what it may."""
@@ -281,6 +285,21 @@ class Keeper:
         self._finished = True
 
 
+def _explain(error: Exception) -> dict[str, Any]:
+    """Return the answer to a start that failed: one line, and docker's exit code."""
+    from ptylaunch.errors import LaunchFailed
+
+    if isinstance(error, LaunchFailed):
+        return {"error": str(error), "exit_code": error.exit_code}
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return {"error": f"{where}{error.strerror}", "exit_code": 125}
+    import traceback
+
+    traceback.print_exc()
+    return {"error": f"a bug in the keeper: {type(error).__name__}: {error}", "exit_code": 125}
+
+
 def _ignore(_number: int, _frame: object) -> None:
     """Do nothing: the wakeup fd has the signal's number."""
 
@@ -318,11 +337,8 @@ def main() -> NoReturn:
             keeper = Keeper(request)
             keeper.start()
             answer = {"pid": os.getpid(), "listeners": keeper.state["listeners"]}
-        except LaunchFailed as error:
-            answer = {"error": str(error), "exit_code": error.exit_code}
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            answer = {"error": f"{where}{error.strerror}", "exit_code": 125}
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
+            answer = _explain(error)
         try:
             launcher.sendall(json.dumps(answer).encode())
         except OSError:

@@ -120,11 +120,14 @@ class Server:
             self.pid = None
         self.disconnect()
 
-    def on_exit(self, code: int) -> None:
-        """Plan the next server: at once, or after a pause if servers keep dying young."""
+    def on_reaped(self) -> None:
+        """The server is gone for certain: its descriptors are closed, no call of its is running."""
         self.pid = None
         self.kill_at = None
         self.disconnect()
+
+    def plan_next(self, code: int) -> None:
+        """Start the next server at once, or after a pause if servers keep dying young."""
         life = time.monotonic() - self._started
         if code == EXIT_REPLACED or life > LONG_LIFE:
             self._backoff = 0.0

@@ -7,6 +7,7 @@ SIGKILL at any moment loses nothing. SIGTERM is a request to make room for the n
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import socket
@@ -89,6 +90,8 @@ class Server:
         match packet.fields:
             case {"type": "session"} as fields:
                 self._container.add_session(fields, packet.fds, spliced=self._spliced)
+                # h11 and websockets take 40 ms: after the journal, before somebody waits for them.
+                importlib.import_module("ptyd.net.http")
             case {"type": "exited", "session": int(number), "status": int(status)}:
                 self._container.sessions[number].on_exit(status)
             case _:
@@ -117,7 +120,6 @@ class Server:
             else:
                 RawClient(self._container, session, channel).start()
             return
-        # h11 and websockets take 30 ms to import: not before the journal is being written.
         from ptyd.net.http import HttpConnection, accept_control
 
         if fields["dialect"] == "control":
