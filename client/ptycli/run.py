@@ -186,7 +186,10 @@ def write_down(container: Container, options: argparse.Namespace) -> str:
         binds=[volume.mount_point for volume in options.volume],
         owner=(maps.root_uid, maps.root_gid),
     )
-    spec = make_spec(box_options(options, maps, hostname, options.volume))
+    try:
+        spec = make_spec(box_options(options, maps, hostname, options.volume))
+    except ValueError as error:  # -e and --env-file: a line for the user
+        raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
     return maps.notice
 
