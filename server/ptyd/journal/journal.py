@@ -60,10 +60,12 @@ class Journal:
         if not self.segments:
             self.segments.append(Segment.create(self.folder, 0))
             return
-        last = self.segments[-1]
-        last.open_for_writing()
-        for record in last.records:
+        self.segments[-1].open_for_writing()
+        # All of them: killed in the middle of a rotation, the last one does not repeat the context.
+        for record in self.records():
             self._note(record)
+        held = self.segments[-1].records
+        self._last = held[-1] if held else None
 
     def load(self) -> None:
         """Find the segments; those before a hole are damage and are left out."""
@@ -95,9 +97,15 @@ class Journal:
     # Writing
 
     def mark(self, kind: int, a: int = 0, b: int = 0) -> Record:
-        """Write a moment (a resize, a start, an exit) at the end; raise Full."""
+        """Write a moment (a resize, a start, an exit) at the end; raise Full.
+
+        A resize replaces one before it that no byte followed: a window that is dragged around for an
+        hour would otherwise fill the disk.
+        """
         record = Record(self.end, time.time_ns(), kind, a, b)
-        self._write_record(record)
+        last = self._last
+        again = last is not None and (last.kind, last.offset) == (kind, self.end)
+        self._write_record(record, replace=kind == RESIZE and again)
         return record
 
     def label(self, kind: int) -> None:
@@ -106,9 +114,10 @@ class Journal:
         Also the moment to change segments: no bytes are under way between label and append.
         """
         last_segment = self.segments[-1]
-        if (
-            last_segment.end - last_segment.start >= self.segment_size
-            or last_segment.index_size >= self.segment_size // 16
+        held = last_segment.end - last_segment.start
+        # Not an empty one, whatever its index has grown to: the next would have the same name.
+        if held and (
+            held >= self.segment_size or last_segment.index_size >= self.segment_size // 16
         ):
             self._rotate()
         now = time.time_ns()
@@ -145,9 +154,9 @@ class Journal:
         segment.end += written
         return written
 
-    def _write_record(self, record: Record) -> None:
+    def _write_record(self, record: Record, *, replace: bool = False) -> None:
         try:
-            self.segments[-1].add_record(record)
+            self.segments[-1].add_record(record, replace=replace)
         except OSError as error:
             raise _translate(error) from None
         self._note(record)

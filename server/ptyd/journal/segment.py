@@ -82,8 +82,12 @@ class Segment:
                 self._records = []
         return self._records
 
-    def add_record(self, record: Record) -> None:
-        """Write one record; raise OSError (ENOSPC) with the index as it was."""
+    def add_record(self, record: Record, *, replace: bool = False) -> None:
+        """Write one record, or the last one anew; raise OSError (ENOSPC) with the index as it was."""
+        if replace:
+            os.pwrite(self._index_fd, pack(record), self.index_size - RECORD_SIZE)
+            self.records[-1] = record
+            return
         written = os.pwrite(self._index_fd, pack(record), self.index_size)
         if written != RECORD_SIZE:
             os.ftruncate(self._index_fd, self.index_size)
