@@ -234,6 +234,7 @@ class Keeper:
     def _on_request(self, packet: Packet) -> None:
         match packet.fields:
             case {"type": "ready", "intake": str(intake)}:
+                self.server.ready = True
                 self.save(server_pid=self.server.pid, intake=intake)
             case {"type": "signal", "signal": int(number)} if 0 < number < signal.NSIG:
                 self._signal_init(number)

@@ -36,6 +36,7 @@ class Server:
         self.socket: socket.socket | None = None
         self.restart_at: float | None = None
         self.kill_at: float | None = None
+        self.ready = False
         self._started = 0.0
         self._backoff = 0.0
 
@@ -65,6 +66,7 @@ class Server:
             theirs.close()
         ours.setblocking(False)
         self.socket = ours
+        self.ready = False
         self.restart_at = None
         self._started = time.monotonic()
 
@@ -129,9 +131,11 @@ class Server:
     def plan_next(self, code: int) -> None:
         """Start the next server at once, or after a pause if servers keep dying young."""
         life = time.monotonic() - self._started
-        if code == EXIT_REPLACED or life > LONG_LIFE:
+        # One that served and was killed from outside says nothing about the next one either.
+        innocent = code == EXIT_REPLACED or (code == -signal.SIGKILL and self.ready)
+        if innocent or life > LONG_LIFE:
             self._backoff = 0.0
-        if code == EXIT_REPLACED or life > SHORT_LIFE:
+        if innocent or life > SHORT_LIFE:
             self.restart_at = time.monotonic() + self._backoff
         else:
             self._schedule()
