@@ -102,8 +102,11 @@ class CopyIntake:
                     raise
                 return 0
         self._journal.label(self._kind)
-        moved = self._journal.append(self._held)
-        self._held = self._held[moved:]
+        moved = 0
+        while self._held:  # all of it, or Full: nothing else would bring us back for the rest
+            count = self._journal.append(self._held)
+            self._held = self._held[count:]
+            moved += count
         return moved
 
 

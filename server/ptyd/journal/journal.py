@@ -99,8 +99,8 @@ class Journal:
     def mark(self, kind: int, a: int = 0, b: int = 0) -> Record:
         """Write a moment (a resize, a start, an exit) at the end; raise Full.
 
-        A resize replaces one before it that no byte followed: a window that is dragged around for an
-        hour would otherwise fill the disk.
+        A resize replaces one before it that no byte followed: a window that is dragged around
+        for an hour would otherwise fill the disk.
         """
         record = Record(self.end, time.time_ns(), kind, a, b)
         last = self._last

@@ -83,7 +83,7 @@ class Segment:
         return self._records
 
     def add_record(self, record: Record, *, replace: bool = False) -> None:
-        """Write one record, or the last one anew; raise OSError (ENOSPC) with the index as it was."""
+        """Write one record, or the last anew; raise OSError (ENOSPC) with the index as it was."""
         if replace:
             os.pwrite(self._index_fd, pack(record), self.index_size - RECORD_SIZE)
             self.records[-1] = record
