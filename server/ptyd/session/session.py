@@ -128,7 +128,9 @@ class Session:
 
     def _is_held(self) -> bool:
         end = self.journal.end
-        return any(end - reader.cursor > HOLD_LAG for reader in self._holders)
+        # A small journal drops its oldest quarter at a time, and must not get as far as the reader.
+        limit = min(HOLD_LAG, self.journal.limit // 4)
+        return any(end - reader.cursor > limit for reader in self._holders)
 
     def _on_output(self, intake: Intake) -> None:
         if self._round:
@@ -260,8 +262,8 @@ class Session:
         assert self._exit_status is not None
         if self.full or self.status is not None:
             return
-        left = LAST_OUTPUT
         for intake in self._intakes:
+            left = LAST_OUTPUT
             while left > 0 and (moved := self._gather(intake)):
                 left -= moved
         if self.full:
@@ -274,8 +276,8 @@ class Session:
         self.status = self._exit_status
         self._resume()
         self.input.close()
+        self.on_ended()  # before anybody is told: who has the status may be gone at once
         self.wake()
-        self.on_ended()
 
     # A full disk
 
