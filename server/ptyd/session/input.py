@@ -78,6 +78,7 @@ class Input:
         if typist is None:
             place = self._positions.place(client)
             typist = Typist(client, place.position, place.doubt)
+        typist.blocked = False  # whoever comes now reads on until it is told to stop
         self._typists[client] = typist
         if len(self._typists) > REMEMBERED:
             self._forget()

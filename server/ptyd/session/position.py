@@ -27,25 +27,33 @@ class Positions:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._count = os.fstat(fd).st_size // _SLOT.size
-        table = os.pread(fd, self._count * _SLOT.size, 0)
+        count = os.fstat(fd).st_size // _SLOT.size
+        table = os.pread(fd, count * _SLOT.size, 0)
         # Insertion order is order of use: the first key is the next to be reused.
         self._slots: dict[bytes, int] = {}
         self._places: dict[bytes, Place] = {}
+        self._free: list[int] = []
         for number, (client, intent, done) in enumerate(_SLOT.iter_unpack(table)):
-            if client.strip(b"\0"):
+            # A client may have chosen to be called zero.
+            if intent or client.strip(b"\0"):
                 self._slots[client] = number
                 self._places[client] = Place(intent, intent - done)
+            else:
+                self._free.append(number)
 
     def place(self, client: bytes) -> Place:
-        """Return where ``client`` had got when the last server died; zero for a stranger."""
+        """Return where ``client`` has got, in an earlier server's life too; zero for a stranger."""
         return self._places.get(client, Place(0, 0))
 
     def write(self, client: bytes, intent: int, done: int) -> None:
         number = self._slots.pop(client, None)
         if number is None:
-            number = len(self._slots)
-            if number >= self._count:
-                number = self._slots.pop(next(iter(self._slots)))
+            number = self._free.pop() if self._free else self._reuse()
         self._slots[client] = number
+        self._places[client] = Place(intent, intent - done)
         os.pwrite(self._fd, _SLOT.pack(client, intent, done), number * _SLOT.size)
+
+    def _reuse(self) -> int:
+        oldest = next(iter(self._slots))
+        del self._places[oldest]
+        return self._slots.pop(oldest)
