@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
 from ptylaunch.builder import Job, run_first
-from ptylaunch.errors import LaunchFailed, unpack_failure
+from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
 from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.plan import Plan, host_id
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
+
+_LAST_WORDS: Final = 5.0
+"""Seconds that the children of a failed build get to end by themselves."""
 
 
 class Box:
@@ -128,8 +131,11 @@ class _Construction:
                 _set_limit(self._program_pid, limit.resource, limit.soft, limit.hard)
             _reap(self._first_pid)
             self._first_pid = -1
-        except BaseException:
+        except BaseException as error:
+            self._theirs.close()
             self._clean_up()
+            if isinstance(error, OSError):
+                raise failure_from(error, "build") from error
             raise
         finally:
             self._theirs.close()
@@ -172,19 +178,22 @@ class _Construction:
                 os.close(fd)
 
     def _clean_up(self) -> None:
-        """Kill and reap what was forked. FORKED is looked for: an error may have overtaken it."""
-        self._sock.settimeout(0)
-        while self._init_pid < 0:
-            try:
-                message = ch.receive(self._sock)
-            except OSError:
-                break
-            self._terminal += message.fds
-            if message.kind == ch.FORKED:
-                self._init_pid = int(message.data)
-            elif not message.kind:
-                break
-        for pid in (self._init_pid, self._first_pid):
+        """End and reap what was forked.
+
+        The children end by themselves once they hear that we are gone, and until then one of them
+        may still have FORKED to say: without it pid 1 would become a zombie nobody knows of.
+        """
+        os.close(self._lifetime_write)
+        self._sock.settimeout(_LAST_WORDS)
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            while (message := ch.receive(self._sock)).kind:
+                self._terminal += message.fds
+                if message.kind == ch.FORKED:
+                    self._init_pid = int(message.data)
+        except OSError:
+            pass  # hung: killed now
+        for pid in (self._first_pid, self._init_pid):
             if pid > 0:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -193,7 +202,7 @@ class _Construction:
         _reap(self._first_pid)
         _reap(self._init_pid)
         self._sock.close()
-        for fd in (self._lifetime_write, *self._terminal):
+        for fd in self._terminal:
             os.close(fd)
 
 

@@ -100,6 +100,13 @@ def _write_file(path: str, text: str, stage: str) -> None:
         raise LaunchFailed(stage, error.errno or errno.EIO, path.rpartition("/")[2]) from error
 
 
+def _failed(child: int, complaint: str) -> bool:
+    try:
+        return os.waitpid(child, 0)[1] != 0
+    except ChildProcessError:  # the caller's own SIGCHLD handling was faster
+        return bool(complaint)
+
+
 def _run_helper(name: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
     """Run newuidmap or newgidmap (setuid root, checks /etc/subuid), keep what it complains of."""
     place = next(
@@ -116,7 +123,7 @@ def _run_helper(name: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
         os.close(write_fd)
         write_fd = -1
         complaint = os.read(read_fd, 512).decode("utf-8", "replace").strip()
-        if os.waitpid(child, 0)[1]:
+        if _failed(child, complaint):
             raise LaunchFailed("user namespace", errno.EPERM, complaint or f"{name} failed")
     finally:
         os.close(read_fd)

@@ -54,6 +54,8 @@ _PROPAGATION: Final = {
     "runbindable": sc.MS_UNBINDABLE,
 }
 
+_BINDS: Final = ("bind", "rbind", "idmap", "ridmap")
+
 _ATTRIBUTES: Final = (
     (sc.MS_RDONLY, sc.MOUNT_ATTR_RDONLY),
     (sc.MS_NOSUID, sc.MOUNT_ATTR_NOSUID),
@@ -79,6 +81,11 @@ class Options(NamedTuple):
         return sum(attr for flag, attr in _ATTRIBUTES if self.flags & flag)
 
 
+def known_options() -> set[str]:
+    """Return every word that is understood here, for ``features``."""
+    return {*_FLAGS, *_RECURSIVE, *_PROPAGATION, *_BINDS}
+
+
 def parse_options(words: tuple[str, ...]) -> Options:
     """Return what the words mean; unknown ones belong to the filesystem."""
     flags, propagation = 0, sc.MS_PRIVATE
@@ -89,7 +96,7 @@ def parse_options(words: tuple[str, ...]) -> Options:
             flags = flags | flag if on else flags & ~flag
         elif word in _PROPAGATION:
             propagation = _PROPAGATION[word]
-        elif word not in ("bind", "rbind", "idmap", "ridmap"):
+        elif word not in _BINDS:
             data.append(word)
     return Options(
         bind="bind" in words or "rbind" in words,

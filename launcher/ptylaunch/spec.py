@@ -20,7 +20,7 @@ from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Pr
 
 INIT_ANNOTATION: Final = "org.ptyd.init"
 
-_NAMESPACES: Final = {
+NAMESPACES: Final = {
     "user": sc.CLONE_NEWUSER,
     "mount": sc.CLONE_NEWNS,
     "pid": sc.CLONE_NEWPID,
@@ -104,13 +104,13 @@ def _namespaces(linux: dict[str, Any]) -> int:
     for index, entry in enumerate(_list(linux, "namespaces", "linux.namespaces")):
         where = f"linux.namespaces[{index}]"
         kind = _str(_as_dict(entry, where), "type", where + ".type")
-        if kind not in _NAMESPACES:
+        if kind not in NAMESPACES:
             raise _bad(f"{where}.type {kind!r} is not supported")
         if entry.get("path"):
             raise _bad(f"{where}.path is not supported yet")
-        if flags & _NAMESPACES[kind]:
+        if flags & NAMESPACES[kind]:
             raise _bad(f"{where}: a second {kind} namespace")
-        flags |= _NAMESPACES[kind]
+        flags |= NAMESPACES[kind]
     if not flags & sc.CLONE_NEWNS:
         raise _bad("linux.namespaces must have a mount namespace")
     return flags

@@ -3,9 +3,9 @@
 ``build`` makes its process a subreaper and forks it, which the test process is spared. The request
 on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``network``, ``volumes``
 (SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
-``repeat``, ``files`` (made in the state folder first) and ``then``: ``wait``; ``lifetime`` closes
-the pipe once the program has said ``ready``; ``orphan`` kills the building process then; a number is
-a signal.
+``repeat``, ``files`` (made in the state folder first), ``links`` (put in the root's places), and
+``then``: ``wait``; ``lifetime`` closes the pipe once the program has said ``ready``; ``orphan``
+kills the building process then; a number is a signal.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ DEADLINE = 30.0
 def main() -> None:
     request: dict[str, Any] = json.load(sys.stdin)
     state = sys.argv[1]
+    be_busy()
     maps = choose_maps(request["ids"])
     for name, text in request.get("files", {}).items():
         path = os.path.join(state, name)
@@ -58,7 +59,20 @@ def main() -> None:
             "exit_code": failure.exit_code,
         }
     left = sorted(snapshot() - before)
+    outside = os.path.join(state, "outside")
+    if os.path.isdir(outside):
+        info["outside"] = sorted(os.listdir(outside))
     print(json.dumps({**result, "left": left, "info": info}))
+
+
+def be_busy() -> None:
+    """Have what a keeper has and a box must not: handlers, a wakeup fd, a mask, ignored signals."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    os.set_inheritable(os.dup(read_fd), True)  # as a careless caller has it
 
 
 def choose_maps(ids: str) -> IdMaps:
@@ -79,6 +93,11 @@ def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]
         binds=[volume.mount_point for volume in volumes],
         owner=(maps.root_uid, maps.root_gid) if os.geteuid() == 0 else None,
     )
+    for name, target in request.get("links", {}).items():
+        path = os.path.join(state, "bundle/rootfs", name)
+        if os.path.isdir(path):
+            os.rmdir(path)
+        os.symlink(target.replace("STATE", state), path)
     options = BoxOptions(
         args=request["args"],
         maps=maps,

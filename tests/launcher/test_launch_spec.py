@@ -113,8 +113,8 @@ PLACES = [
     ["root"], ["root", "path"], ["process"], ["process", "args"], ["process", "env"],
     ["process", "user"], ["process", "capabilities"], ["process", "rlimits"], ["mounts"],
     ["mounts", 0], ["mounts", 0, "options"], ["linux"], ["linux", "namespaces"],
-    ["linux", "sysctl"],    ["linux", "uidMappings"], ["linux", "resources"], ["annotations"], ["hostname"],
-    ["process", "consoleSize"], ["linux", "devices"], ["linux", "maskedPaths"],
+    ["linux", "sysctl"], ["linux", "uidMappings"], ["linux", "resources"], ["annotations"],
+    ["hostname"], ["process", "consoleSize"], ["linux", "devices"], ["linux", "maskedPaths"],
 ]  # fmt: skip
 
 

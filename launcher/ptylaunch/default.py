@@ -1,0 +1,89 @@
+"""What ``ptylaunch spec`` and ``ptylaunch features`` print."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from ptylaunch.capability import NUMBERS
+from ptylaunch.options import known_options
+from ptylaunch.spec import INIT_ANNOTATION, NAMESPACES
+
+OCI_VERSION: Final = "1.2.0"
+
+_CAPABILITIES: Final = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+_KERNEL: Final = ["nosuid", "noexec", "nodev"]
+_MASKED: Final = [
+    f"/proc/{name}"
+    for name in (
+        *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi"),
+        *("timer_list", "timer_stats"),
+    )
+] + ["/sys/devices/virtual/powercap", "/sys/firmware"]
+_READONLY: Final = [f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger")]
+
+
+def default_spec() -> dict[str, Any]:
+    """Return a config.json that runs ``sh`` in ``rootfs``, for whoever asks: root or not."""
+    kinds = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
+    linux: dict[str, Any] = {"maskedPaths": _MASKED, "readonlyPaths": _READONLY}
+    if os.geteuid() != 0:
+        kinds.append("user")
+        for key, number in (("uidMappings", os.geteuid()), ("gidMappings", os.getegid())):
+            linux[key] = [{"containerID": 0, "hostID": number, "size": 1}]
+    linux["namespaces"] = [{"type": kind} for kind in kinds]
+    return {
+        "ociVersion": OCI_VERSION,
+        "process": {
+            "terminal": False,
+            "user": {"uid": 0, "gid": 0},
+            "args": ["sh"],
+            "env": [
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "TERM=xterm",
+            ],
+            "cwd": "/",
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), _CAPABILITIES),
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+            "noNewPrivileges": True,
+        },
+        "root": {"path": "rootfs", "readonly": True},
+        "hostname": "ptylaunch",
+        "mounts": [
+            _mount("/proc", "proc", _KERNEL),
+            _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+            _mount(
+                "/dev/pts",
+                "devpts",
+                ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            ),
+            _mount("/dev/shm", "tmpfs", [*_KERNEL, "mode=1777", "size=65536k"]),  # noqa: S108
+            _mount("/dev/mqueue", "mqueue", _KERNEL),
+            _mount("/sys", "sysfs", [*_KERNEL, "ro"]),
+        ],
+        "linux": linux,
+    }
+
+
+def features() -> dict[str, Any]:
+    """Return what this runtime can do (runtime-spec, features.md)."""
+    return {
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": OCI_VERSION,
+        "hooks": [],
+        "mountOptions": sorted(known_options()),
+        "linux": {
+            "namespaces": sorted(NAMESPACES),
+            "capabilities": sorted(NUMBERS),
+            "cgroup": {"v1": False, "v2": False, "systemd": False, "systemdUser": False},
+            "seccomp": {"enabled": False},
+            "apparmor": {"enabled": False},
+            "selinux": {"enabled": False},
+            "mountExtensions": {"idmap": {"enabled": True}},
+        },
+        "annotations": {INIT_ANNOTATION: "true: an init is pid 1 and the program its child"},
+    }
+
+
+def _mount(target: str, kind: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": kind, "options": options}
