@@ -44,11 +44,10 @@ class TerminalIntake:
 
         Raises Full when the disk is: what was taken from the terminal waits in the pipe.
         """
+        splice, pty, pipe = os.splice, self.fd, self._pipe_w
         try:
             while self._in_pipe < BATCH:
-                self._in_pipe += os.splice(
-                    self.fd, self._pipe_w, BATCH - self._in_pipe, flags=_NONBLOCK
-                )
+                self._in_pipe += splice(pty, pipe, BATCH - self._in_pipe, None, None, _NONBLOCK)
         except BlockingIOError:
             pass  # the terminal is empty, or the pipe has no slot left: both end in the drain
         except OSError as error:

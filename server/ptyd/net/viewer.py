@@ -220,31 +220,36 @@ class Viewer:
         session = self.session
         if session is None or self._ended or self._hidden:
             return
-        journal = session.journal
-        while not self._websocket.blocked:
+        # The hottest loop there is: once a viewer and a chunk of output, hence the local names.
+        journal, marks, window = session.journal, session.marks, self._window
+        websocket = self._websocket
+        end = journal.end
+        while not websocket.blocked:
             if self.cursor < journal.start and not self._pass_gap(session):
                 return
-            mark = session.marks.next_after(self._mark)
-            if mark is not None and mark.offset <= self.cursor:
-                self._mark = mark.number + 1
-                self._send(Event(mark.fields))
-                if mark.is_exit:
-                    self._end()
-                    return
-                continue
-            limit = journal.end if mark is None else mark.offset
+            limit = end
+            mark = marks.next_after(self._mark)
+            if mark is not None:
+                if mark.offset <= self.cursor:
+                    self._mark = mark.number + 1
+                    self._send(Event(mark.fields))
+                    if mark.is_exit:
+                        self._end()
+                        return
+                    continue
+                limit = mark.offset
             if self.cursor >= limit:
                 break
-            room = self._window.room
+            room = window.room
             if not room:
                 return
-            if not self._lossless and journal.end - self.cursor > self._window.patience:
+            if not self._lossless and end - self.cursor > window.patience:
                 self._resync(session)
                 continue
             frame = session.frame_at(self.cursor, limit, room)
             self.cursor = frame.end
-            self._window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
-            self._websocket.send_frame(frame.data)
+            window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
+            websocket.send_frame(frame.data)
         session.caught_up(self)
 
     def _pass_gap(self, session: Session) -> bool:
