@@ -125,6 +125,7 @@ class FakePtyd:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._token = token
+        self._stopping = threading.Event()
         self._peers: queue.Queue[Peer] = queue.Queue()
         self._all: list[Peer] = []
         settings: dict[str, Any] = {
@@ -160,6 +161,7 @@ class FakePtyd:
         return peer, fields
 
     def stop(self) -> None:
+        self._stopping.set()
         for peer in self._all:
             with contextlib.suppress(OSError):
                 peer.abort()
@@ -176,6 +178,8 @@ class FakePtyd:
         peer = Peer(connection)
         self._all.append(peer)
         self._peers.put(peer)
+        if self._stopping.is_set():  # after the append: one of us sees the other
+            peer.done.set()
         peer.done.wait()
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:

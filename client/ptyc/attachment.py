@@ -100,6 +100,7 @@ class Attachment:
         if self._signals.fileno() in events:
             for signal_ in self._signals.take():
                 self._take_signal(signal_)
+            return  # hours may have passed in a stop: what poll(2) said is old
         if STDIN in events:
             self._read_stdin()
         if has_more or (line is not None and line[0] in events):
@@ -119,12 +120,9 @@ class Attachment:
 
     def _timeout(self, *, deaf: bool) -> float | None:
         """Milliseconds until the next thing to do without being asked."""
-        deadlines = [
-            *self.line.deadlines(deaf=deaf),
-            self.line.reconnect.notice_at,
-            self._keyboard.deadline,
-            self._answers_from,
-        ]
+        deadlines = [self._keyboard.deadline, self._answers_from]
+        if self._status is None:
+            deadlines += [*self.line.deadlines(deaf=deaf), self.line.reconnect.notice_at]
         due = [deadline for deadline in deadlines if deadline is not None]
         # Rounded up: poll(2) counts milliseconds, and one too early turns the loop for nothing.
         return max(0.0, (min(due) - time.monotonic()) * 1000 + 1) if due else None
@@ -216,6 +214,8 @@ class Attachment:
             unsure = self._typed.restart(hello.input)
         self.line.attached()
         self._acked = 0
+        if before is not None and hello.start_at != self._display.received:
+            self._display.clear()  # not what we asked for: the screen is told anew
         self._display.start_at(hello.start_at)
         if hello.tty:
             self._user.make_raw()
@@ -292,8 +292,7 @@ class Attachment:
             raise Left(FAILED, f"cannot write to {where}: {error.strerror}") from error
 
     def _notice(self, text: str) -> None:
-        start, end = ("\r\n", "\r\n") if self._user.is_raw else ("", "\n")
-        self._display.notice(f"{start}ptyc: {text}{end}".encode())
+        self._display.notice(f"ptyc: {text}", raw=self._user.is_raw)
 
     # Signals
 

@@ -38,6 +38,7 @@ class Connection:
         """Start to connect; raise :class:`Lost` when that fails at once."""
         self.is_open = False
         self.ended: Ended | None = None
+        self._failure: Lost | Refused | None = None
         self._target = target
         self._transport = Transport(target, addresses)
 
@@ -65,12 +66,16 @@ class Connection:
     @property
     def has_more(self) -> bool:
         """Whether :meth:`ready` has something to do although poll(2) says nothing."""
-        return self._transport.has_more
+        return self._failure is not None or self._transport.has_more
 
     @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet."""
         return self._transport.unsent
+
+    @property
+    def _can_send(self) -> bool:
+        return self.is_open and self.ended is None and self._failure is None
 
     def fileno(self) -> int:
         return self._transport.fileno()
@@ -79,14 +84,26 @@ class Connection:
         """Go on after poll(2) returned; return the messages that arrived.
 
         When the server has closed, :attr:`ended` is set. Raise :class:`Lost` when the stream broke
-        without a close, :class:`Refused` when the handshake got a no.
+        without a close, :class:`Refused` when the handshake got a no; either only after the
+        messages before it were returned.
         """
+        if self._failure is not None:
+            raise self._failure
         if not self._transport.is_open:
             self._transport.advance()
             if not self._transport.is_open:
                 return []
         self._transport.flush()
         messages: list[bytes] = []
+        try:
+            self._fill(messages)
+        except (Lost, Refused) as failure:
+            if not messages:
+                raise
+            self._failure = failure
+        return messages
+
+    def _fill(self, messages: list[bytes]) -> None:
         taken = 0
         while taken < _BURST and self.ended is None:
             data = self._transport.receive()
@@ -99,24 +116,23 @@ class Connection:
                 self._protocol.receive_eof()
             self._take(messages)
             self._forward()
-            if not data:
-                self._fail_at_eof()
-        return messages
+            if not data and self.ended is None:
+                raise Lost(f"{self._target.label} closed the connection")
 
     def send(self, message: bytes) -> None:
         """Send one message; after a close it goes nowhere."""
-        if self.is_open and self.ended is None:
+        if self._can_send:
             self._protocol.send_binary(message)
             self._forward()
 
     def ping(self) -> None:
-        if self.is_open and self.ended is None:
+        if self._can_send:
             self._protocol.send_ping(b"")
             self._forward()
 
     def say_goodbye(self) -> None:
         """Send a normal close; :attr:`unsent` tells when it is out."""
-        if self.is_open and self.ended is None:
+        if self._can_send:
             self._protocol.send_close(CLOSE_NORMAL)
             self._forward()
 
@@ -176,7 +192,3 @@ class Connection:
         if isinstance(cause, EOFError):
             raise Lost(f"{self._target.label} closed the connection")
         raise Refused(f"{self._target.label} did not answer as a ptyd server does")
-
-    def _fail_at_eof(self) -> None:
-        if self.ended is None:
-            raise Lost(f"{self._target.label} closed the connection")

@@ -74,9 +74,19 @@ class Display:
             reset = self._modes.reset()
         self._put(self._out, reset + message.data, message.end)
 
-    def notice(self, text: bytes) -> None:
-        """Show a line of ours on standard error, between the program's bytes."""
-        self._put(self._err, text, -1)
+    def clear(self) -> None:
+        """What follows is not the continuation of what was shown: start with a clear terminal."""
+        if self._modes is not None:
+            self._put(self._out, self._modes.reset(), -1)
+
+    def notice(self, line: str, *, raw: bool = False) -> None:
+        """Show a line of ours on standard error, between the program's bytes.
+
+        ``raw`` when the terminal is: the cursor may be anywhere, and a newline does not bring it
+        back to the first column.
+        """
+        framed = f"\r\n{line}\r\n" if raw and self._err.is_terminal else f"{line}\n"
+        self._put(self._err, framed.encode(), -1)
 
     def write(self) -> None:
         """Show what one write takes. Call after poll(2); raise OSError of the write."""

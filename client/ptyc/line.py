@@ -127,13 +127,9 @@ class Line:
         raise Left(FAILED, f"{words}: {ended.reason}" if ended.reason else words)
 
     def send(self, message: bytes) -> None:
-        """Send one message; without a connection it goes nowhere. Raise Left without hope."""
-        if self._connection is None:
-            return
-        try:
+        """Send one message; without a connection it goes nowhere."""
+        if self._connection is not None:
             self._connection.send(message)
-        except Lost as lost:
-            self._lose(lost)
 
     def keep_time(self, now: float, *, deaf: bool) -> None:
         """Do what is due; ``deaf`` as in :meth:`wants`. Raise Left when there is no hope."""
@@ -148,27 +144,20 @@ class Line:
             self._lose(Lost(f"{self._target.label} does not answer"))
         elif not deaf and now >= self._pinged_at + _PING_AFTER:
             self._pinged_at = now
-            try:
-                self._connection.ping()
-            except Lost as lost:
-                self._lose(lost)
+            self._connection.ping()
 
     def hang_up(self, patience: float) -> None:
         """Send what is left and a goodbye, for at most ``patience`` seconds."""
         if self._connection is None:
             return
-        try:
-            self._connection.say_goodbye()
-            deadline = time.monotonic() + patience
-            poll = select.poll()
-            poll.register(self._connection.fileno(), select.POLLOUT)
-            while self._connection.unsent and (left := deadline - time.monotonic()) > 0:
-                if poll.poll(left * 1000):
-                    self._connection.flush()
-        except Lost:
-            pass  # leaving anyway
-        finally:
-            self._drop()
+        self._connection.say_goodbye()
+        deadline = time.monotonic() + patience
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLOUT)
+        while self._connection.unsent and (left := deadline - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                self._connection.flush()
+        self._drop()
 
     def _lose(self, lost: Lost) -> None:
         """The connection is gone; plan another, or give up when there never was one."""

@@ -113,16 +113,20 @@ class Transport:
             self.flush()
 
     def flush(self) -> None:
-        """Write what can be written now."""
+        """Write what can be written now.
+
+        A failure is left to :meth:`receive`, which finds it too, but behind the last bytes that
+        the server sent: the program's exit status may be among them.
+        """
         while self._out:
             try:
                 sent = self._sock.send(self._out)
             except BlockingIOError:
                 return
             except OSError as error:
-                if _tls_wants(error):
-                    return
-                raise Lost(f"connection to {self._target.label} broke: {_reason(error)}") from error
+                if not _tls_wants(error):
+                    self._out.clear()
+                return
             del self._out[:sent]
 
     def close(self) -> None:

@@ -275,6 +275,22 @@ def test_a_snapshot_repaints(server: FakePtyd, user: TerminalUser) -> None:
     assert user.finish() == 0
 
 
+def test_another_offset_than_asked_for_clears_the_screen(
+    server: FakePtyd, user: TerminalUser
+) -> None:
+    """When the server cannot go on where we were, its replay does not follow old output."""
+    peer, _ = server.attached()
+    peer.send(wire.Output(3, b"old"))
+    peer.expect_ack(3)
+    peer.abort()
+    again, _ = server.attached(**{"from": 900, "end": 903})
+    again.send(wire.Output(903, b"new"))
+    user.sees(b"\x1b[H\x1b[2Jnew")
+    again.exit(0)
+
+    assert user.finish() == 0
+
+
 def test_answers_to_history_are_not_typed(server: FakePtyd, user: TerminalUser) -> None:
     """What the terminal answers to a replayed query never reaches the program; keys do."""
     peer, _ = server.attached(end=10, replay=True)

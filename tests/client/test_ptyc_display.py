@@ -67,14 +67,14 @@ def test_a_snapshot_replaces_what_waits() -> None:
     out, err = Trickle(1, []), Trickle(2, [])
     display = Display(out, err, Modes())
     display.output(Output(10, b"old"))
-    display.notice(b"note")
+    display.notice("note")
     display.snapshot(Snapshot(99, 24, 80, b"new"))
     while not display.is_empty:
         display.write()
 
     assert b"old" not in out.shown
     assert out.shown.endswith(b"\x1b[2Jnew")
-    assert err.shown == b"note"
+    assert err.shown == b"note\n"
     assert display.rendered == 99
 
 

@@ -125,6 +125,8 @@ def test_three_interrupts_end_ptyc(server: FakePtyd, start: Any) -> None:
     """A program that does not listen does not hold the user."""
     process = start()
     peer, _ = server.attached(tty=False)
+    peer.send(wire.Output(1, b"x"))
+    peer.expect_ack(1)
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         peer.expect(wire.Signal)
@@ -212,6 +214,20 @@ def test_acks_follow_a_slow_reader(server: FakePtyd, start: Any) -> None:
     assert output == chunk * 20
     assert errors == b""
     assert process.returncode == 0
+
+
+def test_the_last_bytes_are_shown_without_a_connection(server: FakePtyd, start: Any) -> None:
+    """Once the status is known a broken connection does not matter, nor is another tried."""
+    process = start()
+    peer, _ = server.attached(tty=False)
+    data = b"z" * 900_000
+    peer.send(wire.Output(len(data), data))
+    peer.event("exited", end=len(data), status=4)
+    peer.abort()
+    output, errors = process.communicate(timeout=TIMEOUT)
+
+    assert (output, errors) == (data, b"")
+    assert process.returncode == 4
 
 
 def test_a_full_disk_is_one_line(server: FakePtyd, start: Any) -> None:
