@@ -83,29 +83,41 @@ class Session:
         self._intakes = open_intakes(self.journal, fds, spliced=spliced)
         self._reading = False
         self._round: deque[Reader] = deque()
+        self._another_round = False
         self.full = False
+        self._retrying: asyncio.TimerHandle | None = None
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
         self._recover()
 
     def _recover(self) -> None:
-        """Take in what the last server left in the pipe, and what it had written down."""
+        """Learn what the last server had written down: sizes, the status, whether we are new."""
+        started = False
         for record in self.journal.records():
-            if record.kind == START and record.a == self.epoch:
-                self.marks = Marks()
+            # Each segment repeats it: only the first begins the epoch.
+            if record.kind == START and record.a == self.epoch and not started:
+                started = True
+                self._forget_epoch()
             elif record.kind == RESIZE:
                 self.size = (record.a, record.b)
             elif record.kind == EXIT:
                 self.status = record.a
             self.marks.add(record)
+        if started:
+            return
+        self._forget_epoch()
         try:
-            if not any(r.kind == START and r.a == self.epoch for r in self.journal.records()):
-                self.journal.mark(START, self.epoch)
-                if self.tty:
-                    self.journal.mark(RESIZE, *self.size)
+            self.journal.mark(START, self.epoch)
+            if self.tty:
+                self.journal.mark(RESIZE, *self.size)
         except Full:
             self._set_full()
+
+    def _forget_epoch(self) -> None:
+        """What was before this program's start is not its own."""
+        self.marks = Marks()
+        self.status = None
 
     def start(self) -> None:
         self._resume()
@@ -159,7 +171,9 @@ class Session:
 
     def wake(self) -> None:
         """Serve every reader, the one that typed last first."""
-        if not self._round:
+        if self._round:
+            self._another_round = True  # some have had their turn and do not know the news
+        else:
             self._round.extend(self.readers)
             self._serve()
 
@@ -167,6 +181,9 @@ class Session:
         deadline = time.monotonic() + SLICE
         while self._round:
             self._round.popleft().push()
+            if not self._round and self._another_round:
+                self._another_round = False
+                self._round.extend(self.readers)
             if self._round and time.monotonic() >= deadline:
                 self.loop.call_soon(self._serve)
                 return
@@ -283,18 +300,21 @@ class Session:
 
     def _set_full(self) -> None:
         """Make room by dropping history; when there is none left, let the program wait."""
-        self.loop.call_later(0 if self.journal.drop_oldest() else RETRY_FULL, self._retry)
+        if self._retrying is None:
+            delay = 0 if self.journal.drop_oldest() else RETRY_FULL
+            self._retrying = self.loop.call_later(delay, self._retry)
         if not self.full:
             self.full = True
             self._resume()
             self.on_full()
 
     def _retry(self) -> None:
-        self.full = False
+        self._retrying = None
         for intake in self._intakes:
             self._gather(intake)
-        if self.full:
-            return
+            if self._retrying is not None:
+                return  # full as before: nobody needs to be told again
+        self.full = False
         self.on_full()
         self._resume()
         if self._exit_status is not None:
