@@ -49,11 +49,13 @@ class _Stage:
         self.name = "start"
 
 
-def run_first(job: Job, lifetime_write_fd: int) -> NoReturn:
+def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> NoReturn:
     """Be the first child; never returns, never raises."""
     stage = _Stage()
     try:
-        os.close(lifetime_write_fd)  # only the caller may hold it: its end is the box's
+        # Only the caller may hold these: with a copy here its death would never be seen.
+        callers_sock.close()
+        os.close(lifetime_write_fd)
         _forget_caller()
         _first(job, stage)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box

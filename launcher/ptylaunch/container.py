@@ -6,8 +6,9 @@ import errno
 import os
 import resource
 import signal
+import socket
 import stat
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
@@ -17,9 +18,6 @@ from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.plan import Plan, host_id
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
 from ptylaunch.spec import read_plan
-
-if TYPE_CHECKING:
-    import socket
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -123,7 +121,7 @@ class _Construction:
             job = Job(self._plan, self._sources, self._theirs, self._lifetime_read, stdio)
             self._first_pid = os.fork()
             if self._first_pid == 0:
-                run_first(job, self._lifetime_write)
+                run_first(job, self._sock, self._lifetime_write)
             self._theirs.close()
             while not (self._init_ready and self._program_pid > 0 and self._init_pid > 0):
                 self._answer(self._receive())
@@ -170,7 +168,11 @@ class _Construction:
 
     def _map_ids(self) -> None:
         write_maps(self._first_pid, self._plan)
-        if self._sources is not None and any(mount.idmap for mount in self._plan.mounts):
+        idmapped = [mount for mount in self._plan.mounts if mount.idmap]
+        if idmapped and self._sources is None:
+            detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"
+            raise LaunchFailed(f"mount {idmapped[0].target}", errno.EPERM, detail)
+        if idmapped and self._sources is not None:
             fd = os.open(f"/proc/{self._first_pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 idmap_sources(self._plan, self._sources, fd)

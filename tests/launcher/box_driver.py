@@ -5,7 +5,7 @@ on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``net
 (SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
 ``repeat``, ``files`` (made in the state folder first), ``links`` (put in the root's places), and
 ``then``: ``wait``; ``lifetime`` closes the pipe once the program has said ``ready``; ``orphan``
-kills the building process then; a number is a signal.
+kills the building process then, ``abandon`` before the program was let go; a number is a signal.
 """
 
 from __future__ import annotations
@@ -128,8 +128,9 @@ def run(request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[st
     err_read, err_write = os.pipe2(os.O_CLOEXEC)
     ours, theirs = [in_write, out_read, err_read], [in_read, out_write, err_write]
     try:
-        if request.get("then") == "orphan":
-            info["builder"], info["init_pid"] = build_in_a_child(spec, state, theirs)
+        then = request.get("then")
+        if then in ("orphan", "abandon"):
+            info["builder"], info["init_pid"] = build_in_a_child(spec, state, theirs, then)
             box = None
         else:
             box = build(spec, state, stdio=(in_read, out_write, err_write))
@@ -178,10 +179,10 @@ def interfere(
     then = request.get("then", "wait")
     if then == "wait":
         return
-    while b"ready" not in texts[fd]:
+    while then != "abandon" and b"ready" not in texts[fd]:
         assert select.select([fd], [], [], DEADLINE)[0], "the program says nothing"
         texts[fd] += os.read(fd, 65536)
-    if then == "orphan":
+    if then in ("orphan", "abandon"):
         os.kill(info["builder"], signal.SIGKILL)
         os.waitpid(info["builder"], 0)
         return
@@ -193,7 +194,9 @@ def interfere(
         box.kill(then)
 
 
-def build_in_a_child(spec: dict[str, Any], state: str, fds: list[int]) -> tuple[int, int]:
+def build_in_a_child(
+    spec: dict[str, Any], state: str, fds: list[int], then: str
+) -> tuple[int, int]:
     """Build and start in a child; its orphans become ours, since the driver is a subreaper too."""
     import ptylaunch.syscall as sc
 
@@ -202,7 +205,8 @@ def build_in_a_child(spec: dict[str, Any], state: str, fds: list[int]) -> tuple[
     builder = os.fork()
     if builder == 0:
         box = build(spec, state, stdio=(fds[0], fds[1], fds[2]))
-        box.start()
+        if then == "orphan":
+            box.start()
         os.write(told_write, f"{box.init_pid} ".encode())
         signal.pause()
     os.close(told_write)

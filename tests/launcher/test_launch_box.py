@@ -221,6 +221,15 @@ def test_box_dies_with_the_process_that_built_it(caller: Caller, *, init: bool) 
 
 
 @every_caller
+@pytest.mark.parametrize("init", [True, False])
+def test_box_that_was_never_started_dies_with_its_builder(caller: Caller, *, init: bool) -> None:
+    """Nobody waits for a word that cannot come."""
+    result = shell(caller, "echo never", then="abandon", init=init)
+
+    assert (result.status, result.output) == (125 if not init else 137, "")
+
+
+@every_caller
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGRTMIN])
 def test_init_passes_signals_on(caller: Caller, number: signal.Signals) -> None:
     """The program's end by a signal is 128 and its number."""

@@ -78,6 +78,18 @@ def test_failure_with_a_terminal_leaves_nothing(caller: Caller, args: list[str])
     assert result.left == []
 
 
+@pytest.mark.parametrize("caller", [each for each in CALLERS if each.user != "root"], ids=str)
+def test_an_idmapped_mount_is_roots(caller: Caller) -> None:
+    """Without the privilege it is refused, not left out."""
+    bind = {"destination": "/mnt", "type": "bind", "source": "/usr", "options": ["bind", "idmap"]}
+
+    result = run_box(caller, ["true"], edit=[[["mounts", 0], bind]])
+
+    assert result.failure is not None
+    assert (result.failure["stage"], result.failure["errno"]) == ("mount /mnt", "EPERM")
+    assert result.left == []
+
+
 def test_message_is_one_line_for_a_user() -> None:
     """Stage, what it was about, and the system's reason."""
     assert str(LaunchFailed("mount /data", 13, "/x")) == "mount /data: /x: Permission denied"
