@@ -179,12 +179,13 @@ class Session:
 
     def _serve(self) -> None:
         deadline = time.monotonic() + SLICE
-        while self._round:
-            self._round.popleft().push()
-            if not self._round and self._another_round:
+        while self._round or self._another_round:
+            if not self._round:
                 self._another_round = False
                 self._round.extend(self.readers)
-            if self._round and time.monotonic() >= deadline:
+                continue
+            self._round.popleft().push()
+            if (self._round or self._another_round) and time.monotonic() >= deadline:
                 self.loop.call_soon(self._serve)
                 return
         if self._reading and self._is_held():
