@@ -8,7 +8,6 @@ import fcntl
 import os
 import pty
 import random
-import resource
 import select
 import signal
 import subprocess
@@ -34,12 +33,14 @@ from ptyd.journal.intake import (
     open_intakes,
 )
 from ptyd.journal.journal import Full, Journal
+from small_disk import files_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PIPE_SIZE = 256 << 10  # the keeper's
+_open = os.open
 
 
 class Killed(BaseException):
@@ -94,17 +95,6 @@ def journal_in(folder: str) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-@contextlib.contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let no file grow beyond ``size``: the ordinary way to a full disk (EFBIG, setrlimit(2))."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def pattern(start: int, size: int) -> bytes:
@@ -236,6 +226,8 @@ class Interruption:
                 raise Killed
             result = real(*args, **kwargs)
             if self._left == 0:
+                if real is _open:
+                    os.close(result)  # as the kernel does when a process dies
                 raise Killed
             return result
 
