@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.net.access import Tokens
 from ptyd.session.session import Session
+from ptyd.session.sizes import parse_policy
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +32,7 @@ class Container:
         self._loop = loop
         self._request = request
         options: dict[str, Any] = hello["options"]
+        self._options = options
         self.id: str = hello["id"]
         self.name: str = hello["name"]
         self.directory: str = hello["directory"]
@@ -54,6 +56,8 @@ class Container:
             dict(zip(fields["fds"], fds, strict=True)),
             log_max=self.log_max,
             spliced=spliced,
+            size_policy=parse_policy(self._options.get("size", "latest")),
+            one_driver=bool(self._options.get("one_driver", False)),
         )
         self.sessions[session.number] = session
         session.on_ended = self._on_ended

@@ -30,6 +30,7 @@ ACK: Final = 19
 SIGNAL: Final = 20
 STDIN_EOF: Final = 21
 VISIBLE: Final = 22
+REQUEST: Final = 23
 
 MAX_MESSAGE: Final = 1 << 20
 """Bytes: the largest message either side accepts."""
@@ -127,6 +128,12 @@ class Visible(NamedTuple):
     visible: bool
 
 
+class Request(NamedTuple):
+    """Something asked of the session; ``fields["request"]`` names it."""
+
+    fields: dict[str, Any]
+
+
 class Violation(NamedTuple):
     """The peer sent what the protocol does not allow; the connection is to be closed."""
 
@@ -134,7 +141,7 @@ class Violation(NamedTuple):
 
 
 ServerMessage: TypeAlias = Output | Snapshot | Event | InputAck
-ClientMessage: TypeAlias = Attach | Input | Resize | Ack | Signal | StdinEof | Visible
+ClientMessage: TypeAlias = Attach | Input | Resize | Ack | Signal | StdinEof | Visible | Request
 
 
 def output_header(end: int, kind: int = OUTPUT) -> bytes:
@@ -164,6 +171,8 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:  # noqa: PLR0911 - 
             return b"\x14" + name.encode("ascii")
         case StdinEof():
             return b"\x15"
+        case Request(fields):
+            return b"\x17" + _dump(fields)
         case Visible(visible):
             return b"\x16\x01" if visible else b"\x16\x00"
 
@@ -203,9 +212,11 @@ def decode_client(data: bytes) -> ClientMessage | Violation | None:  # noqa: PLR
         if len(data) != _SIZE.size:
             return Violation("resize takes two u16")
         return Resize(*_SIZE.unpack(data)[1:])
-    if kind == ATTACH:
+    if kind in (ATTACH, REQUEST):
         fields = _load(data[1:])
-        return Attach(fields) if fields is not None else Violation("attach is a JSON object")
+        if fields is None:
+            return Violation("attach and request are JSON objects")
+        return Attach(fields) if kind == ATTACH else Request(fields)
     if kind == SIGNAL:
         name = data[1:].decode("ascii", "replace")
         return Signal(name) if name.isalnum() else Violation("signal takes a name without SIG")

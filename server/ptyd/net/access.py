@@ -10,13 +10,9 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Final
+from typing import Any
 
-OWNER: Final = "owner"
-CONTROL: Final = "control"
-VIEW: Final = "view"
-ROLES: Final = (VIEW, CONTROL, OWNER)
-"""From the least to the most."""
+from ptyd.session.people import CONTROL, ROLES, VIEW
 
 
 def lesser(one: str, other: str) -> str:

@@ -14,10 +14,11 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from ptyd.net.access import OWNER, host_is_ours, is_owner, origin_matches
+from ptyd.net.access import host_is_ours, is_owner, origin_matches
 from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
+from ptyd.session.people import OWNER
 from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ptywire.raw import is_foreign
 
@@ -27,6 +27,7 @@ class RawClient:
 
     framed = False
     hold = False
+    number = 0  # raw clients are nobody: they have no name, no size and no turn
 
     def __init__(self, container: Container, session: Session, channel: Channel) -> None:
         self._container = container
@@ -80,6 +81,9 @@ class RawClient:
     def writable(self) -> None:
         self.push()
 
+    def tell(self, fields: dict[str, Any]) -> None:
+        """Say nothing: raw has bytes only."""
+
     # Input
 
     def data_received(self, data: bytes) -> None:
@@ -104,7 +108,9 @@ class RawClient:
             self._type(head)
 
     def _type(self, data: bytes) -> None:
-        self._session.prefer(self)
+        if self._session.people.one_driver:
+            return  # there is no asking for a turn here
+        self._session.on_typing(self)
         self._session.input.feed(self._typist, self._typist.position, data)
 
     def eof_received(self) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from ptyd.net.access import OWNER, ROLES, VIEW, lesser
+from ptyd.net.access import lesser
+from ptyd.net.attach import Wish, parse_attach
 from ptyd.net.window import Window
+from ptyd.session.people import OWNER, VIEW
+from ptyd.session.pictures import VISIBLE, WITH_HISTORY
+from ptyd.session.sizes import parse_policy
 from ptywire.message import (
     CLOSE_EXITED,
     CLOSE_GONE,
@@ -21,6 +25,7 @@ from ptywire.message import (
     Event,
     Input,
     InputAck,
+    Request,
     Resize,
     ServerMessage,
     Signal,
@@ -35,13 +40,9 @@ from ptywire.message import (
 if TYPE_CHECKING:
     from ptyd.container import Container
     from ptyd.net.websocket import WebSocket
+    from ptyd.screen.link import Picture
     from ptyd.session.input import Typist
     from ptyd.session.session import Session
-
-_ABORT_SEQUENCE: Final = b"\x18\x1b[0m"
-"""CAN ends a sequence that was cut (ECMA-48), SGR 0 its colours."""
-_RESYNC: Final = 4 << 10
-"""Bytes of history that a resync repaints from."""
 
 
 class Viewer:
@@ -57,10 +58,11 @@ class Viewer:
         self.session: Session | None = None
         self.cursor = 0
         self.hold = False
+        self.number = 0
         self._lossless = False
         self._hidden = False
+        self._awaits_picture = False
         self._mark = 0
-        self._size: tuple[int, int] | None = None
         self._typist: Typist | None = None
         self._window = Window(lossless=False)
         self._ended = False
@@ -72,32 +74,32 @@ class Viewer:
         message = decode_client(data)
         if isinstance(message, Violation):
             self._websocket.close(CLOSE_VIOLATION, message.reason)
-        elif message is not None:
-            self._on_message(message)
-
-    def _on_message(self, message: ClientMessage) -> None:
-        if isinstance(message, Attach):
+        elif isinstance(message, Attach):
             self._on_attach(message.fields)
-            return
-        session = self.session
-        if session is None:
+        elif message is not None and self.session is None:
             self._websocket.close(CLOSE_VIOLATION, "the first message is an attach")
-            return
+        elif message is not None:
+            assert self.session is not None
+            self._on_message(self.session, message)
+
+    def _on_message(self, session: Session, message: ClientMessage) -> None:
         match message:
             case Ack(offset):
                 self.acknowledge(offset)
             case Visible(visible):
-                self._on_visible(visible=visible)
+                self._on_visible(session, visible=visible)
+            case Request(fields):
+                self._on_request(session, fields)
             case _ if self.role == VIEW:
                 pass
             case Input(position, data):
-                self._on_input(position, data)
+                self._on_input(session, position, data)
             case Resize(rows, cols):
-                self._size = (rows, cols)
-                session.resize(rows, cols)
-            case Signal(name):
-                self._on_signal(name)
-            case StdinEof():
+                session.offer_size(self.number, rows, cols, owner=self.role == OWNER)
+            case Signal(name) if session.people.may_type(self.number):
+                if name in SIGNALS or self.role == OWNER:
+                    self._container.signal(session, name)
+            case StdinEof() if session.people.may_type(self.number):
                 assert self._typist is not None
                 session.input.end(self._typist)
             case _:
@@ -117,90 +119,119 @@ class Viewer:
         if isinstance(wish, str):
             self._websocket.close(CLOSE_REFUSED, wish)
             return
-        session = self._container.sessions.get(wish["session"])
+        session = self._container.sessions.get(wish.session)
         if session is None:
-            self._websocket.close(CLOSE_GONE, f"no session {wish['session']}")
+            self._websocket.close(CLOSE_GONE, f"no session {wish.session}")
             return
-        self.role = lesser(self._granted, wish["role"] or self._granted)
+        self.role = lesser(self._granted, wish.role or self._granted)
         # A session without a screen has no picture to offer instead of its bytes.
-        self._lossless = wish["lossless"] or not session.tty
-        self.hold = wish["hold"] and self._granted == OWNER
-        self._hidden = wish["hidden"]
+        self._lossless = wish.lossless or not session.tty
+        self.hold = wish.hold and self._granted == OWNER
+        self._hidden = wish.hidden
         self._window = Window(lossless=self._lossless)
-        if wish["size"] is not None and self.role != VIEW:
-            self._size = wish["size"]
-            session.resize(*wish["size"])
+        self.number = session.people.join(self.role, wish.name).number
+        if wish.size is not None and self.role != VIEW:
+            session.offer_size(self.number, *wish.size, owner=self.role == OWNER)
         self._begin(session, wish)
 
-    def _begin(self, session: Session, wish: dict[str, Any]) -> None:
+    def _begin(self, session: Session, wish: Wish) -> None:
         """Answer with hello and take a place among the readers."""
-        client: bytes = wish["client"] or os.urandom(16)
-        journal = session.journal
-        start, replay = wish["from"], False
-        if isinstance(start, int):
-            same = wish["epoch"] in (None, session.epoch)
-            replay = not (same and start <= journal.end)
-        if start == "snapshot" or replay:
-            start, replay = session.replay_start(), True
-        elif start == "start":
-            start = journal.start
-        elif start == "end":
-            start = journal.end
+        client = wish.client or os.urandom(16)
+        start, picture = self._first_offset(session, wish)
         typist = session.input.typist(client)
         typist.sender = self
         self._typist = typist
         self.session = session
         self.cursor = start
         self._mark = session.marks.number_at(start)
-        self._send(
-            Event(
-                {
-                    "event": "hello",
-                    "protocol": SUBPROTOCOL,
-                    "client": client.hex(),
-                    "session": session.number,
-                    "epoch": session.epoch,
-                    "role": self.role,
-                    "tty": session.tty,
-                    "input": typist.position,
-                    "doubt": typist.doubt,
-                    "start": journal.start,
-                    "end": journal.end,
-                    "from": start,
-                    "replay": replay,
-                    "rows": session.size[0],
-                    "cols": session.size[1],
-                    "name": self._container.name,
-                }
-            )
-        )
+        journal = session.journal
+        fields = {
+            "event": "hello",
+            "protocol": SUBPROTOCOL,
+            "client": client.hex(),
+            "id": self.number,
+            "session": session.number,
+            "epoch": session.epoch,
+            "role": self.role,
+            "tty": session.tty,
+            "input": typist.position,
+            "doubt": typist.doubt,
+            "start": journal.start,
+            "end": journal.end,
+            "from": start,
+            "snapshot": picture,
+            "rows": session.size[0],
+            "cols": session.size[1],
+            "name": self._container.name,
+        }
+        self._send(Event(fields))
         if session.full:
             self._send(Event({"event": "journal", "state": "full"}))
         session.add(self)
-        self.push()
+        session.announce()
+        if picture and not self._hidden:
+            self._await_picture(session, WITH_HISTORY)
+        else:
+            self.push()
 
-    def _on_input(self, position: int, data: bytes) -> None:
-        assert self.session is not None
+    def _first_offset(self, session: Session, wish: Wish) -> tuple[int, bool]:
+        """Return where to begin, and whether a picture comes first."""
+        journal, start = session.journal, wish.start
+        if start == "start":
+            return journal.start, False
+        if start == "end":
+            return journal.end, False
+        if isinstance(start, int):
+            same = wish.epoch in (None, session.epoch) and start <= journal.end
+            if same and self._lossless:
+                return start, False
+            if same and start >= journal.start and not session.marks.resized_since(start):
+                return start, False
+        if self._lossless:
+            return session.replay_start(), False
+        return journal.end, True
+
+    def _on_input(self, session: Session, position: int, data: bytes) -> None:
         assert self._typist is not None
-        self.session.prefer(self)
-        if self._size is not None:
-            self.session.resize(*self._size)  # the latest to type has the size
-        if not self.session.input.feed(self._typist, position, data):
+        if session.people.may_type(self.number):
+            session.on_typing(self)
+            fits = session.input.feed(self._typist, position, data)
+        else:
+            fits = session.input.discard(self._typist, position, data)
+        if not fits:
             self._websocket.close(
                 CLOSE_VIOLATION, f"input at {position} leaves a hole after {self._typist.position}"
             )
 
-    def _on_signal(self, name: str) -> None:
-        assert self.session is not None
-        if name in SIGNALS or self.role == OWNER:
-            self._container.signal(self.session, name)
+    def _on_request(self, session: Session, fields: dict[str, Any]) -> None:
+        people = session.people
+        match fields:
+            case {"request": "drive"}:
+                people.ask(self.number)
+            case {"request": "grant", "id": int(number)}:
+                people.grant(self.number, number)
+            case {"request": "name", "name": str(name)}:
+                people.rename(self.number, name)
+            case {"request": "size", "policy": str(policy)} if self.role == OWNER:
+                self._on_policy(session, policy)
+            case _:
+                return
+        session.announce()
 
-    def _on_visible(self, *, visible: bool) -> None:
-        assert self.session is not None
-        if self._hidden and visible and not self._lossless:
-            self._resync(self.session)
-        self._hidden = not visible
-        self.push()
+    def _on_policy(self, session: Session, policy: str) -> None:
+        try:
+            session.set_size_policy(parse_policy(policy))
+        except ValueError as error:
+            self._send(Event({"event": "refused", "reason": str(error)}))
+
+    def _on_visible(self, session: Session, *, visible: bool) -> None:
+        was_hidden, self._hidden = self._hidden, not visible
+        if not visible or not was_hidden:
+            return
+        if self._lossless:
+            self.push()
+        elif not self._awaits_picture:
+            self._await_picture(session, VISIBLE)
 
     # Sender: what becomes of typing
 
@@ -218,16 +249,17 @@ class Viewer:
     def push(self) -> None:
         """Send what the cursor has not passed, as far as socket and window allow."""
         session = self.session
-        if session is None or self._ended or self._hidden:
+        if session is None or self._ended or self._hidden or self._awaits_picture:
             return
         # The hottest loop there is: once a viewer and a chunk of output, hence the local names.
         journal, marks, window = session.journal, session.marks, self._window
         websocket = self._websocket
-        end = journal.end
         while not websocket.blocked:
-            if self.cursor < journal.start and not self._pass_gap(session):
-                return
-            limit = end
+            if self.cursor < journal.start:
+                self._pass_gap(session)
+                if self._awaits_picture:
+                    return
+            limit = journal.end
             mark = marks.next_after(self._mark)
             if mark is not None:
                 if mark.offset <= self.cursor:
@@ -243,38 +275,40 @@ class Viewer:
             room = window.room
             if not room:
                 return
-            if not self._lossless and end - self.cursor > window.patience:
-                self._resync(session)
-                continue
+            if not self._lossless and journal.end - self.cursor > window.patience:
+                self._await_picture(session, VISIBLE)
+                return
             frame = session.frame_at(self.cursor, limit, room)
             self.cursor = frame.end
             window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
             websocket.send_frame(frame.data)
         session.caught_up(self)
 
-    def _pass_gap(self, session: Session) -> bool:
+    def _pass_gap(self, session: Session) -> None:
         """Go on after bytes that the journal dropped: say so, or show a picture instead."""
         if not self._lossless:
-            if not self._window.room:
-                return False
-            self._resync(session)
-            return True
+            self._await_picture(session, VISIBLE)
+            return
         start = session.journal.start
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
         self.cursor = start
         self._mark = session.marks.number_at(start)
-        return True
 
-    def _resync(self, session: Session) -> None:
-        """Skip to the end: the last lines stand for the screen until there is one."""
-        end = session.journal.end
-        start = session.replay_start(_RESYNC)
-        data = session.journal.read(start, end - start)
-        rows, cols = session.size
-        self.cursor = start + len(data)
-        self._mark = session.marks.number_at(self.cursor)
-        self._window.on_sent(self.cursor, len(data), time.monotonic())
-        self._send(Snapshot(self.cursor, rows, cols, _ABORT_SEQUENCE + data))
+    def _await_picture(self, session: Session, scrollback: int) -> None:
+        """Send nothing until there is a picture to go on from."""
+        self._awaits_picture = True
+        session.pictures.want(scrollback, self._on_picture)
+
+    def _on_picture(self, picture: Picture) -> None:
+        self._awaits_picture = False
+        session = self.session
+        if session is None or self._ended or self._hidden:
+            return
+        self.cursor = picture.end
+        self._mark = session.marks.number_at(picture.end)
+        self._window.on_sent(picture.end, len(picture.data), time.monotonic())
+        self._send(Snapshot(*picture))
+        self.push()
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Send an event that has no place in the journal."""
@@ -295,44 +329,7 @@ class Viewer:
         if self._typist is not None and self._typist.sender is self:
             self._typist.sender = None
         if self.session is not None:
+            self.session.people.leave(self.number)
+            self.session.withdraw_size(self.number)
             self.session.remove(self)
-
-
-def parse_attach(fields: dict[str, Any]) -> dict[str, Any] | str:
-    """Return the checked fields of an attach, or one line about what is wrong with them."""
-    start = fields.get("from", "snapshot")
-    client = fields.get("client")
-    rows, cols = fields.get("rows"), fields.get("cols")
-    role = fields.get("role")
-    session, epoch = fields.get("session", 0), fields.get("epoch")
-    if start not in ("snapshot", "start", "end") and not _is_offset(start):
-        return "from is an offset, snapshot, start or end"
-    if client is not None and not _is_client(client):
-        return "client is 32 hex digits"
-    if role is not None and role not in ROLES:
-        return "role is control or view"
-    if not _is_offset(session) or not (epoch is None or _is_offset(epoch)):
-        return "session and epoch are numbers"
-    if not all(value is None or (_is_offset(value) and value < 1 << 16) for value in (rows, cols)):
-        return "rows and cols are numbers below 65536"
-    return {
-        "from": start,
-        "client": bytes.fromhex(client) if client else None,
-        "role": role,
-        "session": session,
-        "epoch": epoch,
-        "size": (rows, cols) if rows and cols else None,
-        "lossless": fields.get("lossless") is True,
-        "hold": fields.get("hold") is True,
-        "hidden": fields.get("hidden") is True,
-    }
-
-
-def _is_offset(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
-
-
-def _is_client(value: object) -> bool:
-    return (
-        isinstance(value, str) and len(value) == 32 and all(c in "0123456789abcdef" for c in value)
-    )
+            self.session.announce()

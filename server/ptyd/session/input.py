@@ -111,6 +111,16 @@ class Input:
             typist.sender.input_blocked(blocked=True)
         return True
 
+    def discard(self, typist: Typist, position: int, data: bytes) -> bool:
+        """Take input that is not to reach the program: whose turn it is not, types into nothing."""
+        if position > typist.position:
+            return False
+        fresh = max(0, position + len(data) - typist.position)
+        if fresh and not typist.queue:
+            typist.position += fresh
+            self._taken(typist, fresh)
+        return True
+
     def end(self, typist: Typist) -> None:
         """Pass an end-of-file on, after everything this client typed."""
         typist.eof = True

@@ -49,6 +49,14 @@ class Marks:
             return None
         return self._marks[max(0, number - self._marks[0].number)]
 
+    def resized_since(self, offset: int) -> bool:
+        """Tell whether the size changed after ``offset``: what is shown then is no use now."""
+        first = self.number_at(offset + 1)
+        return any(mark.fields["event"] == "resized" for mark in self._marks_from(first))
+
+    def _marks_from(self, number: int) -> list[Mark]:
+        return self._marks[number - self._marks[0].number :] if self._marks else []
+
     def number_at(self, offset: int) -> int:
         """Return the number of the first mark at ``offset`` or later: where a new reader starts."""
         if not self._marks:

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
 from ptyd.journal.intake import Intake, open_intakes
 from ptyd.journal.journal import Full, Journal
+from ptyd.screen.link import ScreenLink
 from ptyd.session.frame import Frame, Frames, encode_frame
 from ptyd.session.input import Input
 from ptyd.session.mark import Marks
+from ptyd.session.people import People
+from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
+from ptyd.session.sizes import Size, Sizes
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,18 +42,26 @@ HOLD_LAG: Final = 256 << 10
 """Bytes that a holding reader may be behind before the program waits for it."""
 RETRY_FULL: Final = 0.5
 """Seconds between two tries to write to a full disk."""
-MAX_ROWS, MAX_COLS = 1000, 2000
+RESIZE_PAUSE: Final = 0.05
+"""Seconds between two changes of size: a window that is dragged asks for hundreds."""
+ANNOUNCE_AFTER: Final = 0.1
+"""Seconds in which changes among the people are told together; a second for a crowd."""
+CROWD: Final = 50
 
 
 class Reader(Protocol):
     """Somebody who reads the journal: a place, and a push to go on from it."""
 
     cursor: int
+    number: int
     hold: bool
     framed: bool
 
     def push(self) -> None:
         """Send what is new, as far as it goes without waiting."""
+
+    def tell(self, fields: dict[str, Any]) -> None:
+        """Send an event that has no place in the journal."""
 
 
 class Session:
@@ -64,6 +76,8 @@ class Session:
         *,
         log_max: int,
         spliced: bool,
+        size_policy: str | Size = "latest",
+        one_driver: bool = False,
     ) -> None:
         self.loop = loop
         self.number = int(fields["session"])
@@ -77,6 +91,11 @@ class Session:
         self.marks = Marks()
         self.readers: list[Reader] = []
         self._holders: list[Reader] = []
+        self.people = People(one_driver=one_driver)
+        self._sizes = Sizes(size_policy)
+        self._resize_timer: asyncio.TimerHandle | None = None
+        self._announcing: asyncio.TimerHandle | None = None
+        self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size))
         self.pty_fd = fds.get("pty", -1)
         input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
         self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
@@ -140,6 +159,8 @@ class Session:
 
     def _is_held(self) -> bool:
         end = self.journal.end
+        if self.pictures.hold(end):
+            return True
         # A small journal drops its oldest quarter at a time, and must not get as far as the reader.
         limit = min(HOLD_LAG, self.journal.limit // 4)
         return any(end - reader.cursor > limit for reader in self._holders)
@@ -162,6 +183,7 @@ class Session:
         if moved:
             if any(reader.framed for reader in self.readers):
                 self.frames.add(self._frame(start, self.journal.end))
+            self.pictures.advance(self.journal.end)
             self.wake()
         return moved
 
@@ -245,6 +267,31 @@ class Session:
             self.readers.remove(reader)
             self.readers.insert(0, reader)
 
+    def on_typing(self, reader: Reader) -> None:
+        """Serve who typed first, and let everybody know who it is."""
+        self.prefer(reader)
+        self._sizes.touch(reader.number)
+        self._choose_size()
+        if self.people.note_typing(reader.number):
+            self.announce()
+
+    def announce(self) -> None:
+        """Tell everybody who is here, soon and once for several changes."""
+        if self._announcing is None:
+            delay = ANNOUNCE_AFTER if len(self.people) < CROWD else 10 * ANNOUNCE_AFTER
+            self._announcing = self.loop.call_later(delay, self._announce)
+
+    def _announce(self) -> None:
+        self._announcing = None
+        event = self.people.describe()
+        for reader in list(self.readers):
+            reader.tell(event)
+
+    def on_screen_progress(self) -> None:
+        """The screen has come nearer: the program may go on."""
+        if not self._reading:
+            self._resume()
+
     def caught_up(self, reader: Reader) -> None:
         """Go on reading for a holder that has read."""
         if reader.hold and not self._reading:
@@ -252,17 +299,41 @@ class Session:
 
     # Size
 
-    def resize(self, rows: int, cols: int) -> None:
-        """Set the terminal's size, an ordered event of the journal; clamped to the limits."""
-        size = (min(max(rows, 1), MAX_ROWS), min(max(cols, 1), MAX_COLS))
-        if not self.tty or self.status is not None or size == self.size:
+    def offer_size(self, client: int, rows: int, cols: int, *, owner: bool) -> None:
+        """A controller's window has this size; 0 by 0: it does not count any more."""
+        self._sizes.offer(client, rows, cols, owner=owner)
+        self._choose_size()
+
+    def withdraw_size(self, client: int) -> None:
+        self._sizes.withdraw(client)
+        self._choose_size()
+
+    def set_size_policy(self, policy: str | Size) -> None:
+        self._sizes.policy = policy
+        self._choose_size()
+
+    def _choose_size(self) -> None:
+        """Set the size that the policy asks for, at most every RESIZE_PAUSE."""
+        size = self._sizes.choose()
+        if size is None or size == self.size or self._resize_timer is not None:
+            return
+        self._resize(*size)
+        self._resize_timer = self.loop.call_later(RESIZE_PAUSE, self._on_resize_pause)
+
+    def _on_resize_pause(self) -> None:
+        self._resize_timer = None
+        self._choose_size()
+
+    def _resize(self, rows: int, cols: int) -> None:
+        """Set the terminal's size, an ordered event of the journal."""
+        if not self.tty or self.status is not None:
             return
         try:
-            self.marks.add(self.journal.mark(RESIZE, *size))
+            self.marks.add(self.journal.mark(RESIZE, rows, cols))
         except Full:
             self._set_full()
-        self.size = size
-        fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self.size = (rows, cols)
+        fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
         self.wake()
 
     # End

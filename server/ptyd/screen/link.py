@@ -1,0 +1,204 @@
+"""The server's side of a screen process: start it when a picture is wanted, survive what it does.
+
+The screen reads the journal's files by itself; here it is only told how far they go. It parses
+hostile bytes with a native library, so it may crash, hang or grow: each ends in no picture for who
+waits, and who is then shown the journal's last lines instead, and in a new screen for the next.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ptykeep.protocol import FD, receive, send
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+PATIENCE: Final = 2.0
+"""Seconds without any progress after which a screen that owes a picture is taken for hung."""
+STEP: Final = 64 << 10
+"""Bytes of growth worth a message while nobody waits."""
+FIRST_BACKOFF: Final = 0.5
+LAST_BACKOFF: Final = 30.0
+
+
+class Picture(NamedTuple):
+    """What repaints a terminal of this size as it was at ``end``."""
+
+    end: int
+    rows: int
+    cols: int
+    data: bytes
+
+
+class ScreenLink:
+    """One session's screen, running or not."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, folder: str, size: tuple[int, int]) -> None:
+        self._loop = loop
+        self._folder = folder
+        self._size = size
+        self._socket: socket.socket | None = None
+        self._pid = 0
+        self._next = 0
+        self._waiting: dict[int, Callable[[Picture | None], None]] = {}
+        self._told = 0
+        self._backoff = 0.0
+        self._not_before = 0.0
+        self._deadline: asyncio.TimerHandle | None = None
+        self.offset = 0
+        self.on_progress: Callable[[], None] = lambda: None
+        self.on_replies: Callable[[int, str], None] = lambda _end, _data: None
+
+    @property
+    def is_running(self) -> bool:
+        return self._socket is not None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a picture."""
+        return bool(self._waiting)
+
+    def request(
+        self, end: int, scrollback: int, callback: Callable[[Picture | None], None]
+    ) -> None:
+        """Ask for a picture at ``end`` or later; ``callback`` gets it, or None, later."""
+        if self._socket is None and not self._start():
+            self._loop.call_soon(callback, None)
+            return
+        self._next += 1
+        self._waiting[self._next] = callback
+        self._tell(end)
+        self._send(
+            {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
+        )
+        self._watch()
+
+    def advance(self, end: int) -> None:
+        """The journal has grown."""
+        if self._socket is not None and (self._waiting or end - self._told >= STEP):
+            self._tell(end)
+
+    def close(self) -> None:
+        """End the screen; who waits gets nothing."""
+        if self._socket is None:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        # SIGKILL: it has nothing to put in order, and may not be listening.
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        waiting, self._waiting = self._waiting, {}
+        for callback in waiting.values():
+            callback(None)
+
+    def _start(self) -> bool:
+        if time.monotonic() < self._not_before:
+            return False
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", program],
+                {"PTYD_PATH": os.environ["PTYD_PATH"]},
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), FD)],
+                setsigmask=(),
+            )
+        except OSError:
+            ours.close()
+            self._blame()
+            return False
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._socket = ours
+        self._told = 0
+        self.offset = 0
+        self._loop.add_reader(ours.fileno(), self._on_readable)
+        rows, cols = self._size
+        self._send({"type": "open", "folder": self._folder, "rows": rows, "cols": cols})
+        return True
+
+    def _tell(self, end: int) -> None:
+        self._told = end
+        self._send({"type": "end", "end": end})
+
+    def _send(self, fields: dict[str, Any]) -> None:
+        if self._socket is None:
+            return
+        try:
+            send(self._socket, fields)
+        except BlockingIOError:
+            self._told = 0  # it has not read for long: say it again with the next growth
+        except OSError:
+            self._fail()
+
+    def _on_readable(self) -> None:
+        assert self._socket is not None
+        try:
+            packet = receive(self._socket)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            packet = None  # what it says cannot be read: as good as dead
+        if packet is None:
+            self._fail()
+            return
+        try:
+            self._on_message(packet.fields, packet.fds)
+        finally:
+            for fd in packet.fds:
+                os.close(fd)
+
+    def _on_message(self, fields: dict[str, Any], fds: list[int]) -> None:
+        match fields:
+            case {"type": "at", "offset": int(offset)}:
+                self.offset = offset
+                self.on_progress()
+            case {
+                "type": "snapshot",
+                "id": int(number),
+                "end": int(end),
+                "rows": int(rows),
+                "cols": int(cols),
+                "size": int(size),
+            } if fds:
+                self._backoff = 0.0
+                self.offset = max(self.offset, end)
+                callback = self._waiting.pop(number, None)
+                if callback is not None:
+                    callback(Picture(end, rows, cols, os.pread(fds[0], size, 0)))
+                self.on_progress()
+            case {"type": "replies", "end": int(end), "data": str(data)}:
+                self.on_replies(end, data)
+            case _:
+                pass
+        self._watch()
+
+    def _watch(self) -> None:
+        """Set the deadline anew: something was asked, or something came."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._waiting:
+            self._deadline = self._loop.call_later(PATIENCE, self._fail)
+
+    def _fail(self) -> None:
+        """It crashed or hangs: do without for a while."""
+        self._blame()
+        self.close()
+
+    def _blame(self) -> None:
+        self._backoff = min(max(2 * self._backoff, FIRST_BACKOFF), LAST_BACKOFF)
+        self._not_before = time.monotonic() + self._backoff

@@ -1,0 +1,130 @@
+"""People: who is attached, who typed last, and, with one driver, whose turn it is.
+
+Pure. Everybody is a number, given in the order of coming, which tells nothing else: what makes a
+client the same one after a reconnect stays between it and the server.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+OWNER: Final = "owner"
+CONTROL: Final = "control"
+VIEW: Final = "view"
+ROLES: Final = (VIEW, CONTROL, OWNER)
+"""From the least to the most."""
+
+LISTED: Final = 100
+"""People in one list; a lecture hall is a number."""
+NAME_LENGTH: Final = 32
+
+
+class Person:
+    """One attached client, as others see it."""
+
+    def __init__(self, number: int, role: str, name: str) -> None:
+        self.number = number
+        self.role = role
+        self.name = name or f"{'viewer' if role == VIEW else 'guest'}-{number}"
+        self.asks = False
+
+
+class People:
+    """Everybody on one session."""
+
+    def __init__(self, *, one_driver: bool) -> None:
+        self.one_driver = one_driver
+        self.driver: int | None = None
+        self.typed: int | None = None
+        self._people: dict[int, Person] = {}
+        self._next = 1
+
+    def join(self, role: str, name: str) -> Person:
+        """Add somebody; the first who may type drives."""
+        person = Person(self._next, role, clean_name(name))
+        self._next += 1
+        self._people[person.number] = person
+        if self.driver is None and role != VIEW:
+            self.driver = person.number
+        return person
+
+    def leave(self, number: int) -> None:
+        """Remove somebody; who asked first drives next, or whoever asks."""
+        self._people.pop(number, None)
+        if self.driver == number:
+            asking = [p.number for p in self._people.values() if p.asks]
+            self._hand_to(asking[0] if asking else None)
+
+    def rename(self, number: int, name: str) -> None:
+        person = self._people[number]
+        person.name = clean_name(name) or person.name
+
+    def may_type(self, number: int) -> bool:
+        """Tell whether input of this client reaches the program. Nobody's turn is anybody's."""
+        person = self._people.get(number)
+        if person is None or person.role == VIEW:
+            return False
+        if not self.one_driver:
+            return True
+        if self.driver is None:
+            self._hand_to(number)
+        return self.driver == number
+
+    def note_typing(self, number: int) -> bool:
+        """Remember who typed last; return whether that is news."""
+        news = self.typed != number
+        self.typed = number
+        return news
+
+    def ask(self, number: int) -> bool:
+        """Ask to drive; return whether that made it so. Owners need no permission."""
+        person = self._people[number]
+        if person.role == VIEW:
+            return False
+        if self.driver in (None, number) or person.role == OWNER:
+            self._hand_to(number)
+            return True
+        person.asks = True
+        return False
+
+    def grant(self, by: int, to: int) -> bool:
+        """Hand the turn on; the driver's and the owners' to give."""
+        person = self._people.get(to)
+        allowed = by == self.driver or self._people[by].role == OWNER
+        if person is None or person.role == VIEW or not allowed:
+            return False
+        self._hand_to(to)
+        return True
+
+    def _hand_to(self, number: int | None) -> None:
+        self.driver = number
+        if number is not None:
+            self._people[number].asks = False
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the fields of a ``clients`` event, but for who is told."""
+        shown = list(self._people.values())[:LISTED]
+        return {
+            "event": "clients",
+            "count": len(self._people),
+            "one_driver": self.one_driver,
+            "clients": [
+                {
+                    "id": person.number,
+                    "name": person.name,
+                    "role": person.role,
+                    "typed": person.number == self.typed,
+                    "driver": self.one_driver and person.number == self.driver,
+                    "asks": person.asks,
+                }
+                for person in shown
+            ],
+        }
+
+
+def clean_name(name: str) -> str:
+    """Return a name that can be shown anywhere: printable, short, without white space around it."""
+    return "".join(char for char in name if char.isprintable())[:NAME_LENGTH].strip()

@@ -1,0 +1,77 @@
+"""Pictures: snapshots of the screen, one for all who wait, and a stand-in without a screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ptyd.screen.link import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ptyd.screen.link import ScreenLink
+    from ptyd.session.session import Session
+
+VISIBLE: Final = 0
+"""Lines of scrollback for a reader that fell behind."""
+WITH_HISTORY: Final = 1000
+"""Lines of scrollback for somebody who comes."""
+AHEAD: Final = 1 << 20
+"""Bytes that the journal may be ahead of a screen that owes a picture."""
+IDLE: Final = 30.0
+"""Seconds after which a screen that nobody needs goes."""
+_ABORT_SEQUENCE: Final = b"\x18\x1b[0m"
+"""CAN ends a sequence that was cut (ECMA-48), SGR 0 its colours."""
+_STAND_IN: Final = {VISIBLE: 4 << 10, WITH_HISTORY: 64 << 10}
+"""Bytes of history that stand for the screen when there is none."""
+
+
+class Pictures:
+    """Asks the screen for pictures, each kind one at a time."""
+
+    def __init__(self, session: Session, link: ScreenLink) -> None:
+        self._session = session
+        self._link = link
+        self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
+        link.on_progress = session.on_screen_progress
+
+    def want(self, scrollback: int, callback: Callable[[Picture], None]) -> None:
+        """Have ``callback`` called with a picture of now or a little later."""
+        waiting = self._waiting.get(scrollback)
+        if waiting is not None:
+            waiting.append(callback)
+            return
+        self._waiting[scrollback] = [callback]
+        self._link.request(
+            self._session.journal.end,
+            scrollback,
+            lambda picture: self._deliver(scrollback, picture),
+        )
+
+    def advance(self, end: int) -> None:
+        """The journal has grown: a screen that runs keeps up."""
+        if self._link.is_running:
+            self._link.advance(end)
+
+    def hold(self, end: int) -> bool:
+        """Tell whether the program must wait, so that a picture can be had at all."""
+        return bool(self._waiting) and self._link.is_running and end - self._link.offset > AHEAD
+
+    def _deliver(self, scrollback: int, picture: Picture | None) -> None:
+        callbacks = self._waiting.pop(scrollback, [])
+        if picture is None or picture.end < self._session.journal.start:
+            picture = self._stand_in(_STAND_IN[scrollback])
+        for callback in callbacks:
+            callback(picture)
+
+    def _stand_in(self, size: int) -> Picture:
+        """Repaint from the last lines: wrong where a program moves the cursor, never silent."""
+        session = self._session
+        start, end = session.replay_start(size), session.journal.end
+        data = b""
+        while start + len(data) < end and (
+            chunk := session.journal.read(start + len(data), end - start - len(data))
+        ):
+            data += chunk
+        rows, cols = session.size
+        return Picture(start + len(data), rows, cols, _ABORT_SEQUENCE + data)
