@@ -70,7 +70,7 @@ def test_input_is_typed_at_most_once_over_a_servers_death(ptyd: Ptyd) -> None:
         client.wait_until(lambda: client.taken == len(data))
         client.wait_until(lambda: client.offset >= len("ready") + len(data) - doubt)
         output += client.output
-    known = set(data.split(b"\n"))
+    known = set(data.splitlines())
     whole = [line for line in output.removeprefix(b"ready").split(b"\n") if line in known]
 
     assert container.pid == program

@@ -37,10 +37,8 @@ class Tokens:
         role = None
         for entry in self._tokens:
             # Every entry is compared, in constant time: how long it takes tells nothing.
-            if hmac.compare_digest(str(entry.get("sha256", "")), digest):
-                expiry = entry.get("expires")
-                valid = expiry is None or time.time() < expiry
-                role = entry.get("role") if valid and entry.get("role") in (VIEW, CONTROL) else None
+            if hmac.compare_digest(str(entry.get("sha256")).encode(), digest.encode()):
+                role = _role(entry, time.time())
         return role
 
     def _refresh(self) -> None:
@@ -53,9 +51,16 @@ class Tokens:
                 tokens = json.load(file)["tokens"]
             self._tokens = [entry for entry in tokens if isinstance(entry, dict)]
             self._read = changed
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             self._tokens = []  # no file, no token: nobody gets in by damage
             self._read = None
+
+
+def _role(entry: dict[str, Any], now: float) -> str | None:
+    """Return what a token's entry gives; one that is damaged gives nothing."""
+    expiry, role = entry.get("expires"), entry.get("role")
+    valid = expiry is None or (isinstance(expiry, int | float) and now < expiry)
+    return role if valid and role in (VIEW, CONTROL) else None
 
 
 def host_is_ours(host: str, names: list[str]) -> bool:

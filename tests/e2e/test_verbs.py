@@ -1,0 +1,136 @@
+"""The verbs beside run and attach: ps, inspect, logs, share, rm, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wire_client import Place
+
+if TYPE_CHECKING:
+    from ptyd_user import Ptyd
+
+
+def test_ps_shows_what_runs_and_with_a_what_ran(ptyd: Ptyd) -> None:
+    """One line each, whatever the command holds."""
+    running = ptyd.start("--name", "alive", "sh", "-c", "echo '\x1b[31m'; cat")
+    ptyd("run", "--name", "ended", "sh", "-c", "exit 3")
+    now, all_ = ptyd("ps").out.decode(), ptyd("ps", "-a").out.decode()
+
+    assert [line.split()[1] for line in now.splitlines()] == ["ID", "alive"]
+    assert running.id[:12] in now
+    assert f"127.0.0.1:{running.port()}" in now
+    assert "Exited (3)" in all_
+    assert "\x1b" not in all_
+    assert ptyd("ps", "-q").out.decode().split() == [running.id[:12]]
+
+
+def test_inspect_tells_pids_paths_and_listeners(ptyd: Ptyd) -> None:
+    """JSON, a list; the pids are of the processes that they say."""
+    container = ptyd.start("--raw", "0", "sleep", "77777")
+    described = json.loads(ptyd("inspect", container.name, container.id[:6]).out)
+
+    assert len(described) == 2
+    one = described[0]
+    command = Path(f"/proc/{one['State']['Pid']}/cmdline").read_bytes()
+    assert command == b"sleep\x0077777\x00"
+    for pid in (one["KeeperPid"], container.server_pid()):
+        assert Path(f"/proc/{pid}/stat").exists()
+    assert all(Path(path).exists() for path in one["Paths"].values())
+    assert {listener["dialect"] for listener in one["Listeners"]} == {"ptyd.v1", "raw", "control"}
+    assert one["Intake"] == "splice"
+
+
+def test_logs_are_the_bytes(ptyd: Ptyd) -> None:
+    """While it runs and after; every byte, as it was printed."""
+    container = ptyd.start("--no-tty", "sh", "-c", "printf 'a\\000\\377\\033b'; cat")
+    with container.attach() as client:
+        client.read_until("b")
+    running = ptyd("logs", container.name).out
+    ptyd("stop", container.name)
+
+    assert running == b"a\x00\xff\x1bb"
+    assert ptyd("logs", container.name).out == running
+
+
+def test_logs_can_be_cut_short(ptyd: Ptyd) -> None:
+    """``ptyd logs | head`` is no error message."""
+    ptyd("run", "--name", "long", "seq", "1", "300000")
+    with ptyd.background("ptyd", "logs", "long") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.stdout.close()
+        process.wait(20)
+        errors = process.stderr.read()
+
+    assert (first, errors) == (b"1\n", b"")
+
+
+def test_share_mints_a_link_of_the_role_asked_for(ptyd: Ptyd) -> None:
+    """A new token each time, at least 128 bits, kept as a hash only; view by default."""
+    container = ptyd.start("cat")
+    default = ptyd("share", container.name).out.decode().strip()
+    control, other = container.link("control"), container.link("control")
+    roles = []
+    for link in (default, control):
+        with container.attach(link) as client:
+            roles.append(client.hello["role"])
+    kept = Path(container.described["Paths"]["Directory"], "tokens.json").read_text()
+
+    assert roles == ["view", "control"]
+    assert control != other
+    assert len(Place.of_link(control).token) >= 22
+    assert Place.of_link(control).token not in kept
+
+
+def test_tokens_survive_the_server(ptyd: Ptyd) -> None:
+    """A link works after a kill as before."""
+    container = ptyd.start("cat")
+    link = container.link()
+    container.replace_server()
+    with container.attach(link) as client:
+        client.type("in\n")
+        client.read_until("in\r\nin\r\n")
+
+
+def test_rm_of_what_runs_wants_force(ptyd: Ptyd) -> None:
+    """And with it everything is gone: processes, files, name, range, socket."""
+    container = ptyd.start("--name", "busy", "bash", "-c", "trap '' TERM HUP INT; cat")
+    refused = ptyd("rm", "busy")
+    done = ptyd("rm", "-f", "busy")
+
+    assert refused.code == 125
+    assert "running" in refused.err
+    assert done == (0, b"busy\n", "")
+    assert ptyd.left() == []
+    assert not os.path.exists(f"/proc/{container.keeper_pid}/cwd")
+    assert ptyd("rm", "-f", "busy").code == 0
+    assert ptyd("rm", "busy").code == 125
+
+
+def test_state_is_the_owners_alone(ptyd: Ptyd) -> None:
+    """Folders 0700, files 0600, whatever the umask."""
+    container = ptyd.start("cat")
+    container.link()
+    container.server_pid()
+    directory = Path(container.described["Paths"]["Directory"])
+    checked = [Path(ptyd.root), directory, Path(container.journal_folder)]
+    files = ["config.json", "state.json", "lock", "tokens.json", "keeper.log", "server.log"]
+
+    assert {path.stat().st_mode & 0o7777 for path in checked} == {0o700}
+    assert {(directory / name).stat().st_mode & 0o7777 for name in files} == {0o600}
+    assert Path(container.control.path).stat().st_mode & 0o7777 == 0o600
+
+
+@pytest.mark.parametrize("verb", ["run", "attach", "ps", "logs", "inspect", "share", "stop", "rm"])
+def test_each_verb_has_help(ptyd: Ptyd, verb: str) -> None:
+    """On stdout, 0."""
+    done = ptyd(verb, "--help")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.decode().startswith(f"usage: ptyd {verb} ")
