@@ -14,15 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyd.net.access import (
-    CONTROL,
-    OWNER,
-    VIEW,
     Tokens,
     host_is_ours,
     is_owner,
     lesser,
     origin_matches,
 )
+from ptyd.session.people import CONTROL, OWNER, VIEW
 
 if TYPE_CHECKING:
     from pathlib import Path

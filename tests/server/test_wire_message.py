@@ -37,6 +37,7 @@ CLIENT_MESSAGES = st.one_of(
     st.builds(wire.Signal, st.sampled_from([*wire.SIGNALS, "USR1", "10"])),
     st.builds(wire.StdinEof),
     st.builds(wire.Visible, st.booleans()),
+    st.builds(wire.Request, FIELDS),
 )
 KINDS_OF_SERVER = {wire.OUTPUT, wire.SNAPSHOT, wire.EVENT, wire.INPUT_ACK, wire.STDERR}
 KINDS_OF_CLIENT = {
@@ -47,6 +48,7 @@ KINDS_OF_CLIENT = {
     wire.SIGNAL,
     wire.STDIN_EOF,
     wire.VISIBLE,
+    wire.REQUEST,
 }
 # Any first byte, with a bias towards the kinds that exist: pure noise seldom reaches a decoder.
 NOISE = st.builds(

@@ -95,7 +95,7 @@ class Viewer:
             case Input(position, data):
                 self._on_input(session, position, data)
             case Resize(rows, cols):
-                session.offer_size(self.number, rows, cols, owner=self.role == OWNER)
+                session.sizes.offer(self.number, rows, cols, owner=self.role == OWNER)
             case Signal(name) if session.people.may_type(self.number):
                 if name in SIGNALS or self.role == OWNER:
                     self._container.signal(session, name)
@@ -131,7 +131,7 @@ class Viewer:
         self._window = Window(lossless=self._lossless)
         self.number = session.people.join(self.role, wish.name).number
         if wish.size is not None and self.role != VIEW:
-            session.offer_size(self.number, *wish.size, owner=self.role == OWNER)
+            session.sizes.offer(self.number, *wish.size, owner=self.role == OWNER)
         self._begin(session, wish)
 
     def _begin(self, session: Session, wish: Wish) -> None:
@@ -220,7 +220,7 @@ class Viewer:
 
     def _on_policy(self, session: Session, policy: str) -> None:
         try:
-            session.set_size_policy(parse_policy(policy))
+            session.sizes.set_policy(parse_policy(policy))
         except ValueError as error:
             self._send(Event({"event": "refused", "reason": str(error)}))
 
@@ -330,6 +330,6 @@ class Viewer:
             self._typist.sender = None
         if self.session is not None:
             self.session.people.leave(self.number)
-            self.session.withdraw_size(self.number)
+            self.session.sizes.withdraw(self.number)
             self.session.remove(self)
             self.session.announce()

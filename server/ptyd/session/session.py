@@ -23,11 +23,14 @@ from ptyd.session.mark import Marks
 from ptyd.session.people import People
 from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
-from ptyd.session.sizes import Size, Sizes
+from ptyd.session.resizing import Resizing
+from ptyd.session.sizes import clamp
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from ptyd.session.sizes import Size
 
 SLICE: Final = 0.002
 """Seconds of serving readers before input has its turn."""
@@ -42,8 +45,6 @@ HOLD_LAG: Final = 256 << 10
 """Bytes that a holding reader may be behind before the program waits for it."""
 RETRY_FULL: Final = 0.5
 """Seconds between two tries to write to a full disk."""
-RESIZE_PAUSE: Final = 0.05
-"""Seconds between two changes of size: a window that is dragged asks for hundreds."""
 ANNOUNCE_AFTER: Final = 0.1
 """Seconds in which changes among the people are told together; a second for a crowd."""
 CROWD: Final = 50
@@ -92,8 +93,7 @@ class Session:
         self.readers: list[Reader] = []
         self._holders: list[Reader] = []
         self.people = People(one_driver=one_driver)
-        self._sizes = Sizes(size_policy)
-        self._resize_timer: asyncio.TimerHandle | None = None
+        self.sizes = Resizing(loop, size_policy, self.resize)
         self._announcing: asyncio.TimerHandle | None = None
         self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size))
         self.pty_fd = fds.get("pty", -1)
@@ -270,8 +270,7 @@ class Session:
     def on_typing(self, reader: Reader) -> None:
         """Serve who typed first, and let everybody know who it is."""
         self.prefer(reader)
-        self._sizes.touch(reader.number)
-        self._choose_size()
+        self.sizes.touch(reader.number)
         if self.people.note_typing(reader.number):
             self.announce()
 
@@ -299,41 +298,17 @@ class Session:
 
     # Size
 
-    def offer_size(self, client: int, rows: int, cols: int, *, owner: bool) -> None:
-        """A controller's window has this size; 0 by 0: it does not count any more."""
-        self._sizes.offer(client, rows, cols, owner=owner)
-        self._choose_size()
-
-    def withdraw_size(self, client: int) -> None:
-        self._sizes.withdraw(client)
-        self._choose_size()
-
-    def set_size_policy(self, policy: str | Size) -> None:
-        self._sizes.policy = policy
-        self._choose_size()
-
-    def _choose_size(self) -> None:
-        """Set the size that the policy asks for, at most every RESIZE_PAUSE."""
-        size = self._sizes.choose()
-        if size is None or size == self.size or self._resize_timer is not None:
-            return
-        self._resize(*size)
-        self._resize_timer = self.loop.call_later(RESIZE_PAUSE, self._on_resize_pause)
-
-    def _on_resize_pause(self) -> None:
-        self._resize_timer = None
-        self._choose_size()
-
-    def _resize(self, rows: int, cols: int) -> None:
+    def resize(self, rows: int, cols: int) -> None:
         """Set the terminal's size, an ordered event of the journal."""
-        if not self.tty or self.status is not None:
+        size = clamp(rows, cols)
+        if not self.tty or self.status is not None or size == self.size:
             return
         try:
-            self.marks.add(self.journal.mark(RESIZE, rows, cols))
+            self.marks.add(self.journal.mark(RESIZE, *size))
         except Full:
             self._set_full()
-        self.size = (rows, cols)
-        fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        self.size = size
+        fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.wake()
 
     # End

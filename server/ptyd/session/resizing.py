@@ -1,0 +1,59 @@
+"""Resizing: from the windows of those who count to one size of the terminal, not too often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ptyd.session.sizes import Size, Sizes
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+PAUSE: Final = 0.05
+"""Seconds between two changes: a window that is dragged asks for hundreds."""
+
+
+class Resizing:
+    """Applies what the policy chooses, the first change at once, the last one always."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        policy: str | Size,
+        apply: Callable[[int, int], None],
+    ) -> None:
+        self._loop = loop
+        self._sizes = Sizes(policy)
+        self._apply = apply
+        self._size: Size | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def offer(self, client: int, rows: int, cols: int, *, owner: bool) -> None:
+        """A controller's window has this size; 0 by 0: it does not count any more."""
+        self._sizes.offer(client, rows, cols, owner=owner)
+        self._choose()
+
+    def withdraw(self, client: int) -> None:
+        self._sizes.withdraw(client)
+        self._choose()
+
+    def touch(self, client: int) -> None:
+        self._sizes.touch(client)
+        self._choose()
+
+    def set_policy(self, policy: str | Size) -> None:
+        self._sizes.policy = policy
+        self._choose()
+
+    def _choose(self) -> None:
+        size = self._sizes.choose()
+        if size is None or size == self._size or self._timer is not None:
+            return
+        self._size = size
+        self._apply(*size)
+        self._timer = self._loop.call_later(PAUSE, self._on_pause)
+
+    def _on_pause(self) -> None:
+        self._timer = None
+        self._choose()
