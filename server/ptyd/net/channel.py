@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import asyncio
 
 RECEIVE: Final = 256 << 10
+MOST_UNSENT: Final = 1 << 20
+"""Bytes of answers that may wait for a peer before nothing more is read from it."""
 LINGER: Final = 5.0
 """Seconds that a peer has to take the last bytes of a connection that is being closed."""
 
@@ -51,7 +53,10 @@ class Channel:
         self._handler: Handler | None = None
         self._tls: Tls | None = None
         self._pending: deque[memoryview] = deque()
+        self._unsent = 0
         self._reading = False
+        self._listening = False
+        self._choked = False
         self._closing: asyncio.TimerHandle | None = None
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
@@ -86,12 +91,20 @@ class Channel:
         if self._fd < 0 or self._closing is not None:
             return
         if self._tls is not None:
-            data = self._tls.encrypt(data)
+            try:
+                data = self._tls.encrypt(data)
+            except TlsFailed:
+                self.abort()
+                return
         self._send(data)
 
     def _send(self, data: bytes) -> None:
         if self._pending:
             self._pending.append(memoryview(data))
+            self._unsent += len(data)
+            if self._unsent > MOST_UNSENT and not self._choked:
+                self._choked = True
+                self._listen()
             return
         try:
             sent = self.socket.send(data)
@@ -102,6 +115,7 @@ class Channel:
             return
         if sent < len(data):
             self._pending.append(memoryview(data)[sent:])
+            self._unsent = len(data) - sent
             self._loop.add_writer(self._fd, self._on_writable)
 
     def wait_writable(self) -> None:
@@ -124,20 +138,32 @@ class Channel:
             self.abort()
             return
         self._loop.remove_writer(self._fd)
+        self._unsent = 0
+        self._choked = False
+        self._listen()
         if self._closing is not None:
             self._shut()
         elif self._handler is not None:
             self._handler.writable()
 
     def pause_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+        self._reading = False
+        self._listen()
 
     def resume_reading(self) -> None:
-        if not self._reading and self._fd >= 0:
-            self._reading = True
+        self._reading = True
+        self._listen()
+
+    def _listen(self) -> None:
+        """Read, unless the handler does not want to or the peer does not take what we answer."""
+        wanted = self._reading and not self._choked and self._fd >= 0
+        if wanted == self._listening:
+            return
+        self._listening = wanted
+        if wanted:
             self._loop.add_reader(self._fd, self._on_readable)
+        else:
+            self._loop.remove_reader(self._fd)
 
     def _on_readable(self) -> None:
         try:
@@ -210,7 +236,7 @@ class Channel:
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         self._fd = -1
-        self._reading = False
+        self._reading = self._listening = False
         self._pending.clear()
         self.socket.close()
         if self._handler is not None:
