@@ -51,9 +51,17 @@ class Ptyd:
     """The commands, for one root. ``prefix`` runs them as somebody else or somewhere else."""
 
     def __init__(
-        self, root: str, *, programs: Path = PROGRAMS, prefix: Sequence[str] = (), **env: str
+        self,
+        root: str,
+        *,
+        programs: Path = PROGRAMS,
+        prefix: Sequence[str] = (),
+        seen_at: str = "",
+        **env: str,
     ) -> None:
         self.root = root
+        self.seen_at = seen_at
+        """What stands before a path of theirs to make it one of ours: another mount namespace."""
         self._programs = programs
         self._prefix = list(prefix)
         self.env = {
@@ -152,8 +160,8 @@ class Ptyd:
         return [
             f"{folder}/{name}"
             for folder in ("containers", "names", "ranges", "run")
-            if os.path.isdir(f"{self.root}/{folder}")
-            for name in os.listdir(f"{self.root}/{folder}")
+            if os.path.isdir(f"{self.seen_at}{self.root}/{folder}")
+            for name in os.listdir(f"{self.seen_at}{self.root}/{folder}")
         ]
 
 
@@ -166,11 +174,11 @@ class Container:
         self.id: str = described["Id"]
         self.name: str = described["Name"]
         self.keeper_pid: int = described["KeeperPid"]
-        self.journal_folder: str = described["Paths"]["Journal"]
+        self.journal_folder: str = ptyd.seen_at + described["Paths"]["Journal"]
 
     def state(self) -> dict[str, Any]:
         """Return what the keeper has written down."""
-        fields = json.loads(Path(self.described["Paths"]["State"]).read_text())
+        fields = json.loads(Path(self.ptyd.seen_at + self.described["Paths"]["State"]).read_text())
         assert isinstance(fields, dict)
         return fields
 
@@ -188,7 +196,7 @@ class Container:
 
     @property
     def control(self) -> Place:
-        return Place(path=self.described["Paths"]["Control"])
+        return Place(path=self.ptyd.seen_at + self.described["Paths"]["Control"])
 
     def attach(self, link: str | None = None, *, acks: bool = True, **fields: Any) -> WireClient:
         """Attach a lossless client from the first byte on; by control.sock without a link."""

@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -318,8 +317,10 @@ def ignores(pid: int, number: int) -> bool:
 
 
 def log(line: str) -> None:
-    sys.stderr.write(f"keeper: {line}\n")
-    sys.stderr.flush()
+    try:
+        os.write(2, f"keeper: {line}\n".encode())
+    except OSError:
+        pass  # the log is on the disk that is full: no reason to end a container
 
 
 def main() -> NoReturn:

@@ -134,6 +134,8 @@ class Server:
         now = time.monotonic()
         for websocket in list(self._container.websockets):
             websocket.on_heartbeat(now)
+        for client in list(self._container.raw_clients):
+            client.on_heartbeat()
         self._loop.call_later(HEARTBEAT, self._on_heartbeat)
 
     # The end
@@ -146,14 +148,18 @@ class Server:
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Die of our own bugs: the keeper starts a server in a sane state, and nothing is lost."""
         error = context.get("exception")
-        print("server:", context.get("message"), file=sys.stderr)
-        if error is not None:
-            traceback.print_exception(error)
-        self.exit(EXIT_FAILED)
+        try:
+            print("server:", context.get("message"), file=sys.stderr)
+            if error is not None:
+                traceback.print_exception(error)
+        finally:  # the log may be on a full disk
+            self.exit(EXIT_FAILED)
 
     def exit(self, code: int) -> NoReturn:
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def main(keeper: socket.socket, hello: Packet) -> None:

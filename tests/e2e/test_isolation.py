@@ -92,8 +92,8 @@ def test_privileges_are_few_and_cannot_grow(ptyd: Ptyd) -> None:
 
     assert status["NoNewPrivs"] == "1"
     assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
-    # chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service sys_chroot
-    # setfcap (linux/capability.h)
+    # In linux/capability.h: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap,
+    # then net_bind_service, sys_chroot and setfcap.
     allowed = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31))
     for name in ("CapPrm", "CapEff", "CapBnd"):
         assert int(status[name], 16) & ~allowed == 0

@@ -8,6 +8,7 @@ did not fit is kept, so a viewer who stops reading costs the rest of one frame.
 from __future__ import annotations
 
 import socket
+import struct
 import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,12 +19,24 @@ if TYPE_CHECKING:
     import asyncio
 
 RECEIVE: Final = 256 << 10
+MOST_UNSENT: Final = 1 << 20
+"""Bytes of answers that may wait for a peer before nothing more is read from it."""
 LINGER: Final = 5.0
 """Seconds that a peer has to take the last bytes of a connection that is being closed."""
 
 
 # One buffer for all: recv(2) of a size that is rarely filled would map and unmap it every time.
 _buffer = memoryview(bytearray(RECEIVE))
+
+
+_KEEPALIVE: Final = {
+    socket.TCP_KEEPIDLE: 15,
+    socket.TCP_KEEPINTVL: 10,
+    socket.TCP_KEEPCNT: 3,
+}
+"""Together 45 seconds."""
+# struct tcp_info of linux/tcp.h: tcpi_unacked at byte 24, tcpi_last_ack_recv, in ms, at 56.
+_TCP_INFO: Final = struct.Struct("24xI28xI")
 
 
 class Handler(Protocol):
@@ -51,11 +64,18 @@ class Channel:
         self._handler: Handler | None = None
         self._tls: Tls | None = None
         self._pending: deque[memoryview] = deque()
+        self._unsent = 0
         self._reading = False
+        self._listening = False
+        self._choked = False
         self._closing: asyncio.TimerHandle | None = None
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # An idle peer that vanished is found by the kernel (tcp(7)) where no ping is spoken.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE.items():
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def start(self, handler: Handler) -> None:
         """Begin, or go on with another handler."""
@@ -76,6 +96,24 @@ class Channel:
         """Whether the socket's bytes are ours, so that sendfile(2) can be used."""
         return self._tls is None
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether we would hear the peer."""
+        return self._listening
+
+    def is_abandoned(self, seconds: float) -> bool:
+        """Tell whether the peer's kernel has left what we sent without an answer for so long.
+
+        One that reads nothing still answers (a probe of its closed window); one that is gone does
+        not, and the kernel alone would go on for a quarter of an hour.
+        """
+        if self._fd < 0 or self.socket.family == socket.AF_UNIX:
+            return False
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        unacked, last_ack_ms = _TCP_INFO.unpack(info)
+        waits = unacked > 0 or self.blocked
+        return bool(waits and last_ack_ms > 1000 * seconds)
+
     def start_tls(self, tls: Tls, data: bytes) -> None:
         """Speak TLS from here on; ``data`` is what has been read of it."""
         self._tls = tls
@@ -86,12 +124,20 @@ class Channel:
         if self._fd < 0 or self._closing is not None:
             return
         if self._tls is not None:
-            data = self._tls.encrypt(data)
+            try:
+                data = self._tls.encrypt(data)
+            except TlsFailed:
+                self.abort()
+                return
         self._send(data)
 
     def _send(self, data: bytes) -> None:
         if self._pending:
             self._pending.append(memoryview(data))
+            self._unsent += len(data)
+            if self._unsent > MOST_UNSENT and not self._choked:
+                self._choked = True
+                self._listen()
             return
         try:
             sent = self.socket.send(data)
@@ -102,6 +148,7 @@ class Channel:
             return
         if sent < len(data):
             self._pending.append(memoryview(data)[sent:])
+            self._unsent = len(data) - sent
             self._loop.add_writer(self._fd, self._on_writable)
 
     def wait_writable(self) -> None:
@@ -124,20 +171,32 @@ class Channel:
             self.abort()
             return
         self._loop.remove_writer(self._fd)
+        self._unsent = 0
+        self._choked = False
+        self._listen()
         if self._closing is not None:
             self._shut()
         elif self._handler is not None:
             self._handler.writable()
 
     def pause_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+        self._reading = False
+        self._listen()
 
     def resume_reading(self) -> None:
-        if not self._reading and self._fd >= 0:
-            self._reading = True
+        self._reading = True
+        self._listen()
+
+    def _listen(self) -> None:
+        """Read, unless the handler does not want to or the peer does not take what we answer."""
+        wanted = self._reading and not self._choked and self._fd >= 0
+        if wanted == self._listening:
+            return
+        self._listening = wanted
+        if wanted:
             self._loop.add_reader(self._fd, self._on_readable)
+        else:
+            self._loop.remove_reader(self._fd)
 
     def _on_readable(self) -> None:
         try:
@@ -210,7 +269,7 @@ class Channel:
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         self._fd = -1
-        self._reading = False
+        self._reading = self._listening = False
         self._pending.clear()
         self.socket.close()
         if self._handler is not None:

@@ -15,6 +15,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from ptyd.net.access import host_is_ours, is_owner, origin_matches
+from ptyd.net.static import page_at
 from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ptyd.net.channel import Channel
 
 REQUEST_WITHIN: Final = 10.0
+ANSWER_WITHIN: Final = 60.0
+"""Seconds that a browser has to take a file of the page: 8 kB/s are enough."""
 MAX_HEADERS: Final = 16 << 10
 """Bytes of request line and headers, as nginx and h11 have it."""
 _TLS_HELLO: Final = 0x16
@@ -61,6 +64,8 @@ class HttpConnection:
         self._control = control
         self._tls = tls
         self._first = True
+        self._method = b"GET"
+        self._answered = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(REQUEST_WITHIN, self._on_timeout)
@@ -69,6 +74,8 @@ class HttpConnection:
         self._channel.start(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._answered:
+            return
         if self._first:
             self._first = False
             if self._tls is not None and data[0] == _TLS_HELLO:
@@ -94,12 +101,15 @@ class HttpConnection:
         path = request.target.decode("latin-1").partition("?")[0]
         if not self._control:
             self._check_names(headers)
-        if request.method != b"GET":
-            raise HttpError(405, "only GET is answered here")
+        if request.method not in (b"GET", b"HEAD"):
+            raise HttpError(405, "only GET and HEAD are answered here")
+        self._method = request.method
         if path == "/healthz":
             self._answer(200, "ok")
-        elif path == "/ws":
+        elif path == "/ws" and request.method == b"GET":
             self._upgrade(path, headers)
+        elif (page := page_at(path)) is not None:
+            self._send(200, page.body, page.headers)
         elif path == "/":
             self._answer(200, _WELCOME.rstrip())
         else:
@@ -120,7 +130,7 @@ class HttpConnection:
             for line in headers.get_all("Sec-WebSocket-Protocol")
             for name in line.split(",")
         ]
-        if "websocket" not in headers.get("Upgrade", "").lower():
+        if not any("websocket" in value.lower() for value in headers.get_all("Upgrade")):
             raise HttpError(426, "this path is a WebSocket")
         if SUBPROTOCOL not in offered:
             raise HttpError(400, f"the WebSocket must offer the subprotocol {SUBPROTOCOL}")
@@ -146,35 +156,51 @@ class HttpConnection:
         return role
 
     def _answer(self, status: int, line: str) -> None:
+        """Answer with one line of text."""
+        headers = (
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+        )
+        self._send(status, line.encode() + b"\n", headers)
+
+    def _send(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
         """Answer and close: no connection is kept for a second request."""
         self._timer.cancel()
-        body = line.encode() + b"\n"
+        self._answered = True
         reply = h11.Response(
             status_code=status,
             headers=[
-                ("Content-Type", "text/plain; charset=utf-8"),
+                *headers,
                 ("Content-Length", str(len(body))),
                 ("Connection", "close"),
                 ("X-Content-Type-Options", "nosniff"),
-                ("Cache-Control", "no-store"),
             ],
         )
         # A connection of its own: the one that read a bad request is in no state to answer.
         sending = h11.Connection(h11.SERVER)
-        sending.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        sending.receive_data(self._method + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
         sending.next_event()
-        events: list[h11.Event] = [reply, h11.Data(data=body), h11.EndOfMessage()]
+        data = [] if self._method == b"HEAD" else [h11.Data(data=body)]
+        events: list[h11.Event] = [reply, *data, h11.EndOfMessage()]
         self._channel.write(b"".join(_encode(sending, event) for event in events))
-        self._channel.close()
+        if self._channel.blocked:
+            # More than the kernel takes: a channel that closes is given less time than this needs.
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(ANSWER_WITHIN, self._channel.abort)
+        else:
+            self._channel.close()
 
     def _on_timeout(self) -> None:
         self._answer(408, "the request took too long")
 
     def eof_received(self) -> None:
-        self._channel.abort()
+        if not self._answered:
+            self._channel.abort()
 
     def writable(self) -> None:
-        pass
+        if self._answered:
+            self._timer.cancel()
+            self._channel.close()
 
     def lost(self) -> None:
         self._timer.cancel()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ptyd.session.session import Session
 
 SEND: Final = 256 << 10
+SILENT_TOO_LONG: Final = 45.0
 UNDECIDED: Final = 0.5
 """Seconds after which letters that could begin an HTTP method are taken for typing."""
 
@@ -80,6 +81,11 @@ class RawClient:
 
     def writable(self) -> None:
         self.push()
+
+    def on_heartbeat(self) -> None:
+        """Let go of a peer that is not there any more."""
+        if self._channel.is_abandoned(SILENT_TOO_LONG):
+            self._channel.abort()
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Say nothing: raw has bytes only."""

@@ -42,8 +42,13 @@ class Tls:
         return bytes(plain)
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return the records that carry ``data``."""
-        self._tls.write(data)
+        """Return the records that carry ``data``; raise TlsFailed where there can be none."""
+        if not self._ready:
+            raise TlsFailed("the handshake is not over")
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            raise TlsFailed(str(error)) from None
         return self._out.read()
 
     def to_send(self) -> bytes:

@@ -130,6 +130,8 @@ class WebSocket:
 
     def on_heartbeat(self, now: float) -> None:
         """Ping a silent client, and let go of one that does not answer."""
+        if not self._channel.is_listening and not self._channel.is_abandoned(SILENT_TOO_LONG):
+            self._heard = now  # it is we who do not listen
         silent = now - self._heard
         assert self._viewer is not None
         attached = self._viewer.session is not None

@@ -1,0 +1,263 @@
+/**
+ * One client across all its connections: its place in the journal, its typing, what it knows.
+ *
+ * No sockets and no timers are here. Messages come in by `receive`, go out by `send`; what is to
+ * be seen goes to a `Screen` in the journal's order, what is to be told to a `Listener`.
+ */
+
+import { Acks } from "./acks";
+import { number, parseHello, parsePeople, parseSize, type Hello, type Person } from "./event";
+import { isReply } from "./reply";
+import { Typed, WINDOW } from "./typed";
+import * as wire from "./wire";
+
+/** Each call takes effect behind all earlier ones. */
+export interface Screen {
+  /** Show bytes; call `rendered` when they are on the screen. */
+  write(data: Uint8Array, stderr: boolean, rendered: () => void): void;
+  resize(size: wire.Size): void;
+  /** Forget everything that was shown. */
+  clear(): void;
+}
+
+export interface Listener {
+  attached(hello: Hello): void;
+  people(people: Person[]): void;
+  resized(size: wire.Size): void;
+  exited(status: number): void;
+  notice(text: string): void;
+}
+
+/** What outlives a reload of the page. */
+export interface Kept {
+  client: string;
+  start: number;
+  typed: number[];
+}
+
+export class Attachment {
+  hello: Hello | null = null;
+  status: number | null = null;
+  /** The size of the window, null while there is none to speak of. */
+  window: wire.Size | null = null;
+  hidden = false;
+  name = "";
+
+  private readonly typed = new Typed();
+  private readonly acks = new Acks();
+  private send: ((message: Uint8Array) => void) | null = null;
+  private received = 0;
+  private client = "";
+  private generation = 0;
+
+  constructor(
+    private readonly session: number,
+    private readonly screen: Screen,
+    private readonly listener: Listener,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  get isAttached(): boolean {
+    return this.send !== null;
+  }
+
+  get mayType(): boolean {
+    return this.hello !== null && this.hello.role !== "view";
+  }
+
+  /** Whether typing waits to be acknowledged. */
+  get isWaiting(): boolean {
+    return this.typed.waiting > 0;
+  }
+
+  // Connections
+
+  /** Return the first message of a connection. */
+  greeting(): Uint8Array {
+    const fields: wire.Fields = { session: this.session, hidden: this.hidden };
+    if (this.window !== null) Object.assign(fields, this.window);
+    if (this.name !== "") fields["name"] = this.name;
+    if (this.client !== "") fields["client"] = this.client;
+    if (this.hello === null) {
+      fields["from"] = "snapshot";
+    } else {
+      fields["from"] = this.received;
+      fields["epoch"] = this.hello.epoch;
+    }
+    return wire.attach(fields);
+  }
+
+  /** The connection is gone; nothing of this client is. */
+  lost(): void {
+    this.send = null;
+  }
+
+  /** Act on a message of a connection whose way back is `send`; return what is wrong with it. */
+  receive(message: wire.ServerMessage, send: (message: Uint8Array) => void): string | null {
+    switch (message.kind) {
+      case "output":
+        this.show(message.data, message.end, message.stderr);
+        return null;
+      case "snapshot":
+        this.screen.clear();
+        this.resized(message.size);
+        this.restartAt(message.end - message.data.length);
+        this.show(message.data, message.end, false);
+        return null;
+      case "input-ack":
+        this.typed.acknowledge(message.position);
+        this.sendTyped();
+        return null;
+      case "event":
+        this.onEvent(message.fields, send);
+        return null;
+      case "violation":
+        return message.reason;
+      case "unknown":
+        return null;
+    }
+  }
+
+  private onEvent(fields: wire.Fields, send: (message: Uint8Array) => void): void {
+    switch (fields["event"]) {
+      case "hello":
+        this.onHello(parseHello(fields), send);
+        break;
+      case "resized":
+        this.resized(parseSize(fields));
+        break;
+      case "clients":
+        this.listener.people(parsePeople(fields));
+        break;
+      case "exited":
+        this.status = number(fields, "status");
+        this.listener.exited(this.status);
+        break;
+      case "journal":
+        this.listener.notice(
+          fields["state"] === "full" ? "The server's disk is full: the program waits." : "",
+        );
+        break;
+    }
+  }
+
+  private onHello(hello: Hello, send: (message: Uint8Array) => void): void {
+    const before = this.hello;
+    const goesOn = before !== null && before.epoch === hello.epoch && hello.from === this.received;
+    // The size that hello tells is of the journal's end: between two connections, the resizes on
+    // the way to there come as events in their places.
+    if (!goesOn) {
+      if (before !== null) this.screen.clear();
+      this.resized(hello.size);
+      this.restartAt(hello.from);
+    }
+    const unsure =
+      this.client === hello.client
+        ? this.typed.resume(hello.input)
+        : this.typed.restart(hello.input);
+    const lost = unsure + hello.doubt;
+    if (lost > 0) this.listener.notice(`${lost} bytes that you typed may not have arrived.`);
+    this.hello = hello;
+    this.client = hello.client;
+    this.send = send;
+    this.listener.attached(hello);
+    this.sendTyped();
+  }
+
+  // Output
+
+  private show(data: Uint8Array, end: number, stderr: boolean): void {
+    this.received = end;
+    this.acks.onReceived(end);
+    const generation = this.generation;
+    this.screen.write(data, stderr, () => {
+      // What was written before a jump says nothing about the place after it.
+      if (generation !== this.generation) return;
+      const offset = this.acks.onRendered(end, this.now());
+      if (offset !== null) this.send?.(wire.ack(offset));
+    });
+  }
+
+  private restartAt(offset: number): void {
+    this.generation += 1;
+    this.received = offset;
+    this.acks.restart(offset);
+  }
+
+  private resized(size: wire.Size): void {
+    if (size.rows < 1 || size.cols < 1) return;
+    this.screen.resize(size);
+    this.listener.resized(size);
+  }
+
+  // Input
+
+  /** Whether all that was there when we attached is on the screen. */
+  get isLive(): boolean {
+    return this.hello !== null && this.acks.renderedTo >= this.hello.end;
+  }
+
+  /** Take what xterm.js hands over: keys, and its answers to queries. */
+  type(data: string): void {
+    if (isReply(data) && !(this.isLive && this.isAttached)) return;
+    this.typeBytes(wire.encodeText(data));
+  }
+
+  /** Take what xterm.js calls binary: one byte a character (mouse reports of the oldest kind). */
+  typeBinary(data: string): void {
+    this.typeBytes(Uint8Array.from(data, (character) => character.charCodeAt(0)));
+  }
+
+  private typeBytes(data: Uint8Array): void {
+    if (!this.mayType || this.status !== null) return;
+    if (!this.isAttached && this.typed.waiting + data.length > WINDOW) {
+      this.listener.notice("There is no connection: what you type now is not kept.");
+      return;
+    }
+    this.typed.add(data);
+    this.sendTyped();
+  }
+
+  private sendTyped(): void {
+    if (this.send === null) return;
+    for (let next = this.typed.take(); next !== null; next = this.typed.take()) {
+      this.send(wire.input(next.position, next.data));
+    }
+  }
+
+  signal(name: string): void {
+    if (this.mayType) this.send?.(wire.signal(name));
+  }
+
+  endInput(): void {
+    if (this.mayType) this.send?.(wire.stdinEof());
+  }
+
+  /** The window has another size; null while it has none. */
+  resize(size: wire.Size | null): void {
+    const before = this.window;
+    this.window = size;
+    if (size === null || !this.mayType) return;
+    if (before?.rows === size.rows && before.cols === size.cols) return;
+    this.send?.(wire.resize(size));
+  }
+
+  /** The tab was hidden or shown: a hidden one is sent nothing, and a snapshot on return. */
+  hide(hidden: boolean): void {
+    if (hidden === this.hidden) return;
+    this.hidden = hidden;
+    this.send?.(wire.visible(!hidden));
+  }
+
+  // Reloads
+
+  keep(): Kept | null {
+    if (this.client === "") return null;
+    return { client: this.client, start: this.typed.start, typed: [...this.typed.rest] };
+  }
+
+  restore(kept: Kept): void {
+    this.client = kept.client;
+    this.typed.restore(kept.start, Uint8Array.from(kept.typed));
+  }
+}

@@ -1,0 +1,101 @@
+/** The bar above the terminal: how the connection is, and who else is here. Text, never HTML. */
+
+import type { State } from "./connection";
+import type { Person } from "./event";
+import type { Size } from "./wire";
+
+// The statuses that a shell makes of signals (128 + n), where the number is one on every Linux.
+const SIGNALS: Record<number, string> = {
+  1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 8: "FPE", 9: "KILL", 11: "SEGV", 13: "PIPE",
+  14: "ALRM", 15: "TERM",
+}; // prettier-ignore
+
+export function describe(state: State): string {
+  switch (state.name) {
+    case "connecting":
+      return "connecting…";
+    case "connected":
+      return "connected";
+    case "reconnecting":
+      return "reconnecting…";
+    case "ended": {
+      const signal = SIGNALS[state.status - 128];
+      return `ended with status ${state.status}${signal === undefined ? "" : ` (SIG${signal})`}`;
+    }
+    case "refused":
+      return "disconnected";
+  }
+}
+
+export class Status {
+  private readonly state = element("state");
+  private readonly name = element("name");
+  private readonly size = element("size");
+  private readonly people = element("people");
+  private readonly role = element("role");
+  private readonly notice = element("notice");
+  private readonly yes = element("notice-yes");
+  private onYes = (): void => undefined;
+
+  constructor() {
+    element("notice-no").onclick = () => this.tell("");
+    this.yes.onclick = () => {
+      this.tell("");
+      this.onYes();
+    };
+  }
+
+  show(state: State): void {
+    this.state.dataset["state"] = document.body.dataset["state"] = state.name;
+    this.state.textContent = describe(state);
+    if (state.name === "refused") this.tell(state.reason);
+  }
+
+  showName(name: string): void {
+    this.name.textContent = name;
+  }
+
+  showRole(role: string): void {
+    this.role.hidden = role !== "view";
+  }
+
+  /** Tell the session's size where it is not the window's own. */
+  showSize(session: Size, window: Size | null): void {
+    const isOwn = window?.rows === session.rows && window.cols === session.cols;
+    this.size.textContent = isOwn ? "" : `${session.cols}×${session.rows}`;
+  }
+
+  showPeople(people: Person[]): void {
+    this.people.replaceChildren(
+      ...people.map((person) => {
+        const item = document.createElement("li");
+        item.textContent = (person.name || "someone") + (person.isYou ? " (you)" : "");
+        item.toggleAttribute("data-typed", person.typed);
+        item.title = [
+          person.role === "view" ? "watches" : "may type",
+          ...(person.typed ? ["typed last"] : []),
+        ].join(", ");
+        return item;
+      }),
+    );
+  }
+
+  /** Say something below the bar until it is dismissed; nothing takes it away. */
+  tell(text: string): void {
+    this.notice.hidden = text === "";
+    this.notice.firstElementChild!.textContent = text;
+    this.yes.hidden = true;
+  }
+
+  /** The same with a button that does something. */
+  ask(question: string, yes: string, onYes: () => void): void {
+    this.tell(question);
+    this.yes.textContent = yes;
+    this.yes.hidden = false;
+    this.onYes = onYes;
+  }
+}
+
+function element(id: string): HTMLElement {
+  return document.getElementById(id)!;
+}
