@@ -111,7 +111,7 @@ class ScreenLink:
             self._pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", program],
-                {"PTYD_PATH": os.environ["PTYD_PATH"]},
+                {"PTYD_PATH": ":".join(sys.path)},
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), FD)],
                 setsigmask=(),
             )
