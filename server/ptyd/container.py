@@ -36,6 +36,8 @@ class Container:
         self.directory: str = hello["directory"]
         self.owner: int = hello["owner"]
         self.log_max: int = options["log_max"]
+        # Not in containers that an older ptyd wrote down.
+        self._has_foreground = bool(options.get("foreground"))
         self.host_names: list[str] = [name.lower() for name in options["host_names"]]
         self.tokens = Tokens(f"{self.directory}/tokens.json")
         self.sessions: dict[int, Session] = {}
@@ -54,6 +56,7 @@ class Container:
             dict(zip(fields["fds"], fds, strict=True)),
             log_max=self.log_max,
             spliced=spliced,
+            awaits_holder=self._has_foreground,
         )
         self.sessions[session.number] = session
         session.on_ended = self._on_ended

@@ -36,6 +36,8 @@ REPLAY: Final = 64 << 10
 """Bytes of history that stand for the screen."""
 HOLD_LAG: Final = 256 << 10
 """Bytes that a holding reader may be behind before the program waits for it."""
+HOLDER_WITHIN: Final = 5.0
+"""Seconds that a holder who has started the program has to attach to it."""
 RETRY_FULL: Final = 0.5
 """Seconds between two tries to write to a full disk."""
 MAX_ROWS, MAX_COLS = 1000, 2000
@@ -52,6 +54,17 @@ class Reader(Protocol):
         """Send what is new, as far as it goes without waiting."""
 
 
+class Expected:
+    """A holder that is on its way: the program is held as if it were there, at the first byte."""
+
+    cursor = 0
+    hold = True
+    framed = False
+
+    def push(self) -> None:
+        """Take nothing."""
+
+
 class Session:
     """One program: its journal, its input, its size, its status, its readers."""
 
@@ -64,6 +77,7 @@ class Session:
         *,
         log_max: int,
         spliced: bool,
+        awaits_holder: bool = False,
     ) -> None:
         self.loop = loop
         self.number = int(fields["session"])
@@ -89,6 +103,9 @@ class Session:
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
+        if awaits_holder and not self.journal.end:
+            self._holders.append(Expected())
+            loop.call_later(HOLDER_WITHIN, self._expect_nobody)
         self._recover()
 
     def _recover(self) -> None:
@@ -227,6 +244,12 @@ class Session:
         self.readers.append(reader)
         if reader.hold:
             self._holders.append(reader)
+            self._expect_nobody()
+
+    def _expect_nobody(self) -> None:
+        """The expected holder is there, or will not come."""
+        self._holders = [reader for reader in self._holders if not isinstance(reader, Expected)]
+        self._resume()
 
     def remove(self, reader: Reader) -> None:
         if reader in self.readers:
