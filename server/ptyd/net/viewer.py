@@ -59,6 +59,7 @@ class Viewer:
         self.hold = False
         self._lossless = False
         self._hidden = False
+        self._stale = False  # what the client shows is old: a picture first
         self._mark = 0
         self._size: tuple[int, int] | None = None
         self._typist: Typist | None = None
@@ -106,7 +107,7 @@ class Viewer:
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
         self._window.on_ack(offset, time.monotonic())
-        if self.session is not None and self.cursor < self.session.journal.end:
+        if self.session is not None and (self._stale or self.cursor < self.session.journal.end):
             self.push()
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
@@ -198,7 +199,7 @@ class Viewer:
     def _on_visible(self, *, visible: bool) -> None:
         assert self.session is not None
         if self._hidden and visible and not self._lossless:
-            self._resync(self.session)
+            self._stale = True
         self._hidden = not visible
         self.push()
 
@@ -225,6 +226,10 @@ class Viewer:
         websocket = self._websocket
         end = journal.end
         while not websocket.blocked:
+            if self._stale:
+                if not window.room:
+                    return
+                self._resync(session)
             if self.cursor < journal.start and not self._pass_gap(session):
                 return
             limit = end
@@ -271,6 +276,7 @@ class Viewer:
         start = session.replay_start(_RESYNC)
         data = session.journal.read(start, end - start)
         rows, cols = session.size
+        self._stale = False
         self.cursor = start + len(data)
         self._mark = session.marks.number_at(self.cursor)
         self._window.on_sent(self.cursor, len(data), time.monotonic())
