@@ -5,7 +5,7 @@
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help run test check fix bench soak
+.PHONY: help run test check fix bench web soak
 
 help:
 	@echo 'make run     start bash in a box and attach to it (detach with ctrl-p ctrl-q)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check   what a change must pass: format, lint, types, tests'
 	@echo 'make fix     format, and fix what the linter can'
 	@echo 'make bench   measure, as ratios to a ceiling written in C'
+	@echo 'make web     build the page: web/dist from web/src'
 	@echo 'make soak    run the long tests'
 
 # The status of the shell you leave is not an error of make's; 125 is ptyd's own failure.
@@ -40,6 +41,10 @@ fix:
 bench:
 	@scripts/setup test
 	.venv/bin/python bench/run.py $(BENCH_ARGS)
+
+web:
+	@scripts/setup test
+	cd web && npm ci && npm run check && npm run build
 
 soak:
 	@scripts/setup test

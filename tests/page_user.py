@@ -59,9 +59,8 @@ class Chromium:
     def open(self, link: str, *, phone: bool = False, **settings: Any) -> PageUser:
         context = self._browser.new_context(
             viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
-            has_touch=phone,
+            has_touch=phone,  # the pixel ratio stays 1: WebGL's canvas does not follow an emulated one
             is_mobile=phone,
-            device_scale_factor=2 if phone else 1,
             **settings,
         )
         context.set_default_timeout(PATIENCE_MS)

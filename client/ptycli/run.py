@@ -239,6 +239,7 @@ def box_options(
         "name": options.name,
         "rm": options.rm,
         "stdin": not options.no_stdin,
+        "foreground": not options.detach,
         "listen": options.listeners,
         "tls": options.tls,
         "cert": options.cert,

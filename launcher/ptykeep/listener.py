@@ -29,14 +29,22 @@ def bind_tcp(dialect: str, host: str, port: int) -> Listener:
         )
         family, kind, protocol, _, address = found[0]
         sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    except OSError as error:
+        raise _named(error, host, port) from None
+    try:
         # Lets a port be taken while connections of an earlier server linger in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), f"{host}:{port}") from None
+        sock.close()
+        raise _named(error, host, port) from None
     bound = sock.getsockname()
     return Listener(dialect, str(bound[0]), int(bound[1]), sock)
+
+
+def _named(error: OSError, host: str, port: int) -> OSError:
+    return OSError(error.errno, error.strerror or str(error), f"{host}:{port}")
 
 
 def bind_control(directory: str) -> Listener:
@@ -52,6 +60,9 @@ def bind_control(directory: str) -> Listener:
         mask = os.umask(0o177)
         try:
             sock.bind(path)
+        except OSError:
+            sock.close()
+            raise
         finally:
             os.umask(mask)
         sock.listen(BACKLOG)

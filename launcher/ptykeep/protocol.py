@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from typing import Any, Final, NamedTuple
 
@@ -51,7 +52,10 @@ def send(sock: socket.socket, fields: dict[str, Any], fds: list[int] | None = No
 
 
 def receive(sock: socket.socket) -> Packet | None:
-    """Return the next packet, None at end-of-file; raise BlockingIOError when there is none yet."""
+    """Return the next packet, None at end-of-file; raise BlockingIOError when there is none yet.
+
+    A packet that is no JSON object is a ValueError, and what came with it is closed.
+    """
     space = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
     try:
         data, ancillary, _, _ = sock.recvmsg(_MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
@@ -63,4 +67,12 @@ def receive(sock: socket.socket) -> Packet | None:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
     if not data:
         return None
-    return Packet(json.loads(data), fds.tolist())
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        for fd in fds:
+            os.close(fd)
+        raise ValueError("a packet that is no JSON object")  # noqa: TRY004 - a peer's, not ours
+    return Packet(fields, fds.tolist())  # pyright: ignore[reportUnknownArgumentType]

@@ -163,6 +163,7 @@ def _forget_caller() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)  # SIGPIPE and SIGXFSZ too, which Python ignores
+    sc.reset_hidden_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
     # From here on an import would run a file of the box.

@@ -84,6 +84,13 @@ _NR_KEYCTL: Final = {
     "s390x": 280,
 }.get(os.uname().machine)
 _KEYCTL_JOIN_SESSION_KEYRING: Final = 1
+_NR_RT_SIGACTION: Final = {
+    "x86_64": 13,
+    "aarch64": 134,
+    "riscv64": 134,
+    "ppc64le": 173,
+    "s390x": 174,
+}.get(os.uname().machine)
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _syscall: Final = _libc.syscall
@@ -210,6 +217,25 @@ def openat2(dir_fd: int, path: str, flags: int, resolve: int, mode: int = 0) -> 
         ),
         path,
     )
+
+
+def reset_hidden_signals() -> None:
+    """Set the two real-time signals that glibc keeps for itself to their default disposition.
+
+    sigaction(3) refuses 32 and 33, but whoever started us may have had them ignored, and that
+    survives execve (signal(7)). Where the system call's number is not known they stay as they are.
+    """
+    if _NR_RT_SIGACTION is None:
+        return
+    default = bytes(32)  # struct sigaction of the kernel: handler, flags, restorer, mask
+    for number in (32, 33):
+        _syscall(
+            ctypes.c_long(_NR_RT_SIGACTION),
+            ctypes.c_long(number),
+            default,
+            None,
+            ctypes.c_long(8),
+        )
 
 
 def close_from(first: int) -> None:

@@ -38,6 +38,8 @@ class Container:
         self.directory: str = hello["directory"]
         self.owner: int = hello["owner"]
         self.log_max: int = options["log_max"]
+        # Not in containers that an older ptyd wrote down.
+        self._has_foreground = bool(options.get("foreground"))
         self.host_names: list[str] = [name.lower() for name in options["host_names"]]
         self.tokens = Tokens(f"{self.directory}/tokens.json")
         self.sessions: dict[int, Session] = {}
@@ -58,6 +60,7 @@ class Container:
             spliced=spliced,
             size_policy=parse_policy(self._options.get("size", "latest")),
             one_driver=bool(self._options.get("one_driver", False)),
+            awaits_holder=self._has_foreground,
         )
         self.sessions[session.number] = session
         session.on_ended = self._on_ended

@@ -79,15 +79,13 @@ def test_a_killed_foreground_leaves_the_container(ptyd: Ptyd) -> None:
         client.read_until("hi\non\n")
 
 
-def test_a_slow_reader_of_a_foreground_run_holds_the_program(ptyd: Ptyd) -> None:
-    """As a pipe would: no byte is dropped, however small the log."""
-    script = "read go; seq 1 1000000"
-    words = ["run", "--rm", "--name", "held", "--log-max", "256k", "sh", "-c", script]
+@pytest.mark.parametrize("mode", ["--tty", "--no-tty"])
+def test_a_slow_reader_of_a_foreground_run_holds_the_program(ptyd: Ptyd, mode: str) -> None:
+    """As a pipe would: no byte is dropped, from the first on, however small the log."""
+    script = "[ -t 1 ] && stty raw; exec seq 1 1000000"
+    words = ["run", "--rm", mode, "--name", "held", "--log-max", "256k", "sh", "-c", script]
     with ptyd.background("ptyd", *words) as process:
-        assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(b"\n")
-        process.stdin.flush()
         first = process.stdout.read(1)
         container = ptyd.container("held")
         rest = process.stdout.read()

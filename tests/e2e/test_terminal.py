@@ -185,10 +185,9 @@ def test_a_session_in_tmux_outlives_its_window(ptyd: Ptyd, tmux: Tmux) -> None:
     tmux.shows("one-two")
     tmux.shows("30 100")
     tmux("respawn-pane", "-k", "-t", "w", "sh")
-    tmux("send-keys", "-t", "w", f"{program} attach in-tmux", "Enter")
+    tmux("send-keys", "-t", "w", f"{program} attach in-tmux; echo status=$?", "Enter")
     tmux.shows("one-two")
     tmux("send-keys", "-t", "w", "exit 3", "Enter")
-    tmux("send-keys", "-t", "w", "echo status=$?", "Enter")
     tmux.shows("status=3")
 
     assert ptyd.container("in-tmux").wait_for_status() == 3

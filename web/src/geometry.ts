@@ -16,7 +16,8 @@ const MOST: Size = { rows: 1000, cols: 2000 };
 
 /** Return the cells that fit into `window`; null when it is not laid out. */
 export function fit(window: Box, cell: Box): Size | null {
-  if (window.width <= 0 || window.height <= 0 || cell.width <= 0 || cell.height <= 0) return null;
+  const isLaidOut = [window.width, window.height, cell.width, cell.height].every((px) => px > 0);
+  if (!isLaidOut) return null;
   return {
     rows: clamp(Math.floor(window.height / cell.height), LEAST.rows, MOST.rows),
     cols: clamp(Math.floor(window.width / cell.width), LEAST.cols, MOST.cols),

@@ -16,7 +16,8 @@ import { applyStrictStyles } from "./strict";
 import { Terminal } from "./terminal";
 import type { Size } from "./wire";
 
-const FONT = 14;
+/** CSS pixels; on a phone 12 give 54 columns. */
+const FONT = innerWidth < 600 ? 12 : 14;
 const KEPT = `ptyd.kept:${location.pathname}`;
 
 function start(access: Access, status: Status): void {
@@ -29,6 +30,10 @@ function start(access: Access, status: Status): void {
   const showTitle = (): void => {
     document.title = title || attachment.hello?.name || "ptyd";
   };
+  const showSize = (): void => {
+    stage.layout();
+    status.showSize(session, attachment.window);
+  };
   const listener: Listener = {
     attached(hello: Hello) {
       status.showName(hello.name);
@@ -38,14 +43,13 @@ function start(access: Access, status: Status): void {
       xterm.options.convertEol = !hello.tty;
       showTitle();
       attachment.resize(stage.measure());
-      stage.layout();
+      showSize();
     },
     people: (people) => status.showPeople(people),
     resized(size) {
       terminal.inTurn(() => {
         session = size;
-        stage.layout();
-        status.showSize(session, attachment.window);
+        showSize();
       });
     },
     exited: () => {
@@ -56,7 +60,7 @@ function start(access: Access, status: Status): void {
   const attachment = new Attachment(access.session, terminal, listener);
   const stage = new Stage(document.getElementById("stage")!, terminal, FONT, (size) => {
     attachment.resize(size);
-    status.showSize(session, attachment.window);
+    showSize();
   });
   const clipboard = new Clipboard(
     (question, yes, onYes) => status.ask(question, yes, onYes),

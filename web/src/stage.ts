@@ -19,6 +19,7 @@ export class Stage {
     private readonly element: HTMLElement,
     private readonly terminal: Terminal,
     private readonly font: number,
+    /** Told what would fill the window, after a change; it is to lay out. */
     private readonly wish: (size: Size | null) => void,
   ) {
     new ResizeObserver(() => this.onWindow()).observe(element);
@@ -49,7 +50,6 @@ export class Stage {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.wish(this.measure());
-      this.layout();
     }, SETTLE_MS);
   }
 

@@ -4,11 +4,20 @@ import type { State } from "./connection";
 import type { Person } from "./event";
 import type { Size } from "./wire";
 
-// The statuses that a shell makes of signals (128 + n), where the number is one on every Linux.
+// What programs die of (signal(7)), where the number is the same on every Linux.
 const SIGNALS: Record<number, string> = {
-  1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 8: "FPE", 9: "KILL", 11: "SEGV", 13: "PIPE",
-  14: "ALRM", 15: "TERM",
-}; // prettier-ignore
+  1: "HUP",
+  2: "INT",
+  3: "QUIT",
+  4: "ILL",
+  6: "ABRT",
+  8: "FPE",
+  9: "KILL",
+  11: "SEGV",
+  13: "PIPE",
+  14: "ALRM",
+  15: "TERM",
+};
 
 export function describe(state: State): string {
   switch (state.name) {
@@ -63,6 +72,7 @@ export class Status {
   showSize(session: Size, window: Size | null): void {
     const isOwn = window?.rows === session.rows && window.cols === session.cols;
     this.size.textContent = isOwn ? "" : `${session.cols}×${session.rows}`;
+    document.body.toggleAttribute("data-other-size", !isOwn);
   }
 
   showPeople(people: Person[]): void {

@@ -39,6 +39,7 @@ class RawClient:
         self._head: bytes | None = b""
         self._decide: asyncio.TimerHandle | None = None
         self._ended = False
+        self._full = False
         self.cursor = session.replay_start()
 
     def start(self) -> None:
@@ -53,7 +54,7 @@ class RawClient:
         """Send from the segments until the kernel takes no more."""
         session = self._session
         journal = session.journal
-        if self._ended or self._channel.blocked or not self._channel.is_open:
+        if self._ended or self._full or self._channel.blocked or not self._channel.is_open:
             return
         if self.cursor < journal.start:
             lost = journal.start - self.cursor
@@ -73,6 +74,7 @@ class RawClient:
                 return
             self.cursor += sent
             if sent < want:
+                self._full = True
                 self._channel.wait_writable()
                 return
         if session.status is not None:
@@ -80,6 +82,7 @@ class RawClient:
             self._channel.close()
 
     def writable(self) -> None:
+        self._full = False
         self.push()
 
     def on_heartbeat(self) -> None:

@@ -62,6 +62,8 @@ class Viewer:
         self._lossless = False
         self._hidden = False
         self._awaits_picture = False
+        self._stale = False  # what the client shows is old: a picture first
+        self._scrollback = VISIBLE
         self._mark = 0
         self._typist: Typist | None = None
         self._window = Window(lossless=False)
@@ -87,7 +89,7 @@ class Viewer:
             case Ack(offset):
                 self.acknowledge(offset)
             case Visible(visible):
-                self._on_visible(session, visible=visible)
+                self._on_visible(visible=visible)
             case Request(fields):
                 self._on_request(session, fields)
             case _ if self.role == VIEW:
@@ -108,7 +110,7 @@ class Viewer:
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
         self._window.on_ack(offset, time.monotonic())
-        if self.session is not None and self.cursor < self.session.journal.end:
+        if self.session is not None and (self._stale or self.cursor < self.session.journal.end):
             self.push()
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
@@ -169,10 +171,9 @@ class Viewer:
             self._send(Event({"event": "journal", "state": "full"}))
         session.add(self)
         session.announce()
-        if picture and not self._hidden:
-            self._await_picture(session, WITH_HISTORY)
-        else:
-            self.push()
+        if picture:
+            self._stale, self._scrollback = True, WITH_HISTORY
+        self.push()
 
     def _first_offset(self, session: Session, wish: Wish) -> tuple[int, bool]:
         """Return where to begin, and whether a picture comes first."""
@@ -224,14 +225,11 @@ class Viewer:
         except ValueError as error:
             self._send(Event({"event": "refused", "reason": str(error)}))
 
-    def _on_visible(self, session: Session, *, visible: bool) -> None:
-        was_hidden, self._hidden = self._hidden, not visible
-        if not visible or not was_hidden:
-            return
-        if self._lossless:
-            self.push()
-        elif not self._awaits_picture:
-            self._await_picture(session, VISIBLE)
+    def _on_visible(self, *, visible: bool) -> None:
+        if self._hidden and visible and not self._lossless:
+            self._stale = True
+        self._hidden = not visible
+        self.push()
 
     # Sender: what becomes of typing
 
@@ -249,16 +247,19 @@ class Viewer:
     def push(self) -> None:
         """Send what the cursor has not passed, as far as socket and window allow."""
         session = self.session
-        if session is None or self._ended or self._hidden or self._awaits_picture:
+        if session is None or self._ended or self._awaits_picture:
             return
+        if self._hidden and session.status is None:
+            return  # that it has ended is told to those who do not look, too
         # The hottest loop there is: once a viewer and a chunk of output, hence the local names.
         journal, marks, window = session.journal, session.marks, self._window
         websocket = self._websocket
         while not websocket.blocked:
             if self.cursor < journal.start:
                 self._pass_gap(session)
-                if self._awaits_picture:
-                    return
+            if self._stale:
+                self._ask_for_picture(session)
+                return
             limit = journal.end
             mark = marks.next_after(self._mark)
             if mark is not None:
@@ -276,8 +277,8 @@ class Viewer:
             if not room:
                 return
             if not self._lossless and journal.end - self.cursor > window.patience:
-                self._await_picture(session, VISIBLE)
-                return
+                self._stale = True
+                continue
             frame = session.frame_at(self.cursor, limit, room)
             self.cursor = frame.end
             window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
@@ -287,23 +288,26 @@ class Viewer:
     def _pass_gap(self, session: Session) -> None:
         """Go on after bytes that the journal dropped: say so, or show a picture instead."""
         if not self._lossless:
-            self._await_picture(session, VISIBLE)
+            self._stale = True
             return
         start = session.journal.start
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
         self.cursor = start
         self._mark = session.marks.number_at(start)
 
-    def _await_picture(self, session: Session, scrollback: int) -> None:
-        """Send nothing until there is a picture to go on from."""
-        self._awaits_picture = True
-        session.pictures.want(scrollback, self._on_picture)
+    def _ask_for_picture(self, session: Session) -> None:
+        """Have a picture made, once there is room for it: asked for early it would be old."""
+        if self._window.room and not self._awaits_picture:
+            self._awaits_picture = True
+            session.pictures.want(self._scrollback, self._on_picture)
 
     def _on_picture(self, picture: Picture) -> None:
         self._awaits_picture = False
         session = self.session
-        if session is None or self._ended or self._hidden:
-            return
+        if session is None or self._ended or self._websocket.blocked:
+            return  # the next push asks again, if there is one
+        self._stale = False
+        self._scrollback = VISIBLE
         self.cursor = picture.end
         self._mark = session.marks.number_at(picture.end)
         self._window.on_sent(picture.end, len(picture.data), time.monotonic())

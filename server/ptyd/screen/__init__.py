@@ -1,0 +1,1 @@
+"""The screen: what a session's terminal shows, as bytes that repaint it."""

@@ -11,7 +11,7 @@ import struct
 import termios
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
 from ptyd.journal.intake import Intake, open_intakes
@@ -23,6 +23,7 @@ from ptyd.session.mark import Marks
 from ptyd.session.people import People
 from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
+from ptyd.session.reader import Expected, Reader
 from ptyd.session.resizing import Resizing
 from ptyd.session.sizes import clamp
 
@@ -43,26 +44,13 @@ REPLAY: Final = 64 << 10
 """Bytes of history that stand for the screen."""
 HOLD_LAG: Final = 256 << 10
 """Bytes that a holding reader may be behind before the program waits for it."""
+HOLDER_WITHIN: Final = 5.0
+"""Seconds that a holder who has started the program has to attach to it."""
 RETRY_FULL: Final = 0.5
 """Seconds between two tries to write to a full disk."""
 ANNOUNCE_AFTER: Final = 0.1
 """Seconds in which changes among the people are told together; a second for a crowd."""
 CROWD: Final = 50
-
-
-class Reader(Protocol):
-    """Somebody who reads the journal: a place, and a push to go on from it."""
-
-    cursor: int
-    number: int
-    hold: bool
-    framed: bool
-
-    def push(self) -> None:
-        """Send what is new, as far as it goes without waiting."""
-
-    def tell(self, fields: dict[str, Any]) -> None:
-        """Send an event that has no place in the journal."""
 
 
 class Session:
@@ -79,6 +67,7 @@ class Session:
         spliced: bool,
         size_policy: str | Size = "latest",
         one_driver: bool = False,
+        awaits_holder: bool = False,
     ) -> None:
         self.loop = loop
         self.number = int(fields["session"])
@@ -108,6 +97,9 @@ class Session:
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
+        if awaits_holder and not self.journal.end:
+            self._holders.append(Expected())
+            loop.call_later(HOLDER_WITHIN, self._expect_nobody)
         self._recover()
 
     def _recover(self) -> None:
@@ -249,6 +241,12 @@ class Session:
         self.readers.append(reader)
         if reader.hold:
             self._holders.append(reader)
+            self._expect_nobody()
+
+    def _expect_nobody(self) -> None:
+        """The expected holder is there, or will not come."""
+        self._holders = [reader for reader in self._holders if not isinstance(reader, Expected)]
+        self._resume()
 
     def remove(self, reader: Reader) -> None:
         if reader in self.readers:

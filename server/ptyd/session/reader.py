@@ -1,0 +1,35 @@
+"""A reader: a place in the journal, and a push to go on from it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Reader(Protocol):
+    """Somebody who reads the journal: a place, and a push to go on from it."""
+
+    cursor: int
+    number: int
+    hold: bool
+    framed: bool
+
+    def push(self) -> None:
+        """Send what is new, as far as it goes without waiting."""
+
+    def tell(self, fields: dict[str, Any]) -> None:
+        """Send an event that has no place in the journal."""
+
+
+class Expected:
+    """A holder that is on its way: the program is held as if it were there, at the first byte."""
+
+    cursor = 0
+    number = 0
+    hold = True
+    framed = False
+
+    def push(self) -> None:
+        """Take nothing."""
+
+    def tell(self, fields: dict[str, Any]) -> None:
+        """Listen to nothing."""

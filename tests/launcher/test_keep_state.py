@@ -1,0 +1,298 @@
+"""The state directory: claims are atomic, changes too, and a keeper is known by its lock."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptykeep import state
+from ptykeep.state import RANGE_FIRST, RANGE_LAST, RANGE_LENGTH, RANGE_STRIDE, Dirs
+
+IDS = ["ab" * 32, "ab" * 5 + "cd" * 27, "cd" * 32]
+
+
+@pytest.fixture
+def dirs(tmp_path: Path) -> Dirs:
+    made = state.directories({"PTYD_ROOT": str(tmp_path / "root")})
+    state.prepare(made)
+    return made
+
+
+def add(dirs: Dirs, container: str, name: str = "") -> None:
+    os.makedirs(state.container_dir(dirs, container))
+    os.makedirs(state.socket_dir(dirs, container))
+    if name:
+        state.claim_name(dirs, name, container)
+
+
+def test_one_variable_sets_both_places(tmp_path: Path) -> None:
+    """PTYD_ROOT, made absolute: a keeper changes to /."""
+    assert state.directories({"PTYD_ROOT": "some/where"}).data == os.path.abspath("some/where")
+    assert state.directories({"PTYD_ROOT": str(tmp_path)}).run == f"{tmp_path}/run"
+
+
+def test_places_of_root_and_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals are not on a tmpfs, sockets may be."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = state.directories({})
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert root == Dirs("/var/lib/ptyd", "/run/ptyd")
+    assert state.directories({"HOME": "/h"}) == Dirs("/h/.local/state/ptyd", "/tmp/ptyd-1000")
+    assert state.directories(
+        {"HOME": "/h", "XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/r"}
+    ) == Dirs("/s/ptyd", "/r/ptyd")
+
+
+def test_what_is_prepared_is_private(dirs: Dirs) -> None:
+    """0700, a format file, and again does no harm."""
+    os.chmod(dirs.data, 0o755)
+    state.prepare(dirs)
+    modes = {stat.S_IMODE(os.stat(path).st_mode) for path in dirs}
+
+    assert modes == {0o700}
+    assert (Path(dirs.data) / "format").read_text() == state.FORMAT
+
+
+@pytest.mark.parametrize("what", ["a link", "a file", "somebody else's"])
+def test_a_place_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """In /tmp anybody may have been first."""
+    dirs = Dirs(str(tmp_path / "data"), str(tmp_path / "run"))
+    if what == "a link":
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    elif what == "a file":
+        (tmp_path / "run").touch()
+    else:
+        (tmp_path / "run").mkdir()
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises((PermissionError, FileExistsError)):
+        state.prepare(dirs)
+
+
+def test_a_name_is_taken_once(dirs: Dirs) -> None:
+    """Of any number of claims at once one succeeds."""
+    won: list[int] = []
+
+    def claim(number: int) -> None:
+        try:
+            state.claim_name(dirs, "otter", f"{number:064x}")
+            won.append(number)
+        except FileExistsError:
+            pass
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+    assert state.resolve(dirs, "otter") == f"{won[0]:064x}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("otter", IDS[0]),
+        (IDS[0], IDS[0]),
+        ("ab" * 5 + "a", IDS[0]),
+        (IDS[1], IDS[1]),
+        ("c", IDS[2]),
+        ("ab", None),
+        ("", None),
+        (".", None),
+        ("..", None),
+        ("../containers", None),
+        ("f", None),
+        ("otte", None),
+    ],
+)
+def test_a_container_is_found(dirs: Dirs, reference: str, found: str | None) -> None:
+    """By name, id, or a prefix of one id alone; nothing else is a path to it."""
+    for container, name in zip(IDS, ("otter", "", "cd-box"), strict=True):
+        add(dirs, container, name)
+    if found is not None:
+        assert state.resolve(dirs, reference) == found
+        return
+    with pytest.raises(state.NotFound):
+        state.resolve(dirs, reference)
+
+
+def test_a_name_goes_before_a_prefix(dirs: Dirs) -> None:
+    """A name may look like the beginning of an id."""
+    add(dirs, IDS[0])
+    add(dirs, IDS[2], "ab")
+
+    assert state.resolve(dirs, "ab") == IDS[2]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(RANGE_FIRST - 200_000, RANGE_FIRST + 2_000_000),
+            st.integers(1, 300_000),
+        ),
+        max_size=5,
+    ),
+    st.integers(1, 6),
+)
+def test_ranges_overlap_nothing(
+    tmp_path_factory: pytest.TempPathFactory, reserved: list[tuple[int, int]], count: int
+) -> None:
+    """Neither each other, nor the server's uid after each, nor what subuid(5) gives away."""
+    root = tmp_path_factory.mktemp("ranges")
+    dirs = Dirs(str(root), str(root / "run"))
+    state.prepare(dirs)
+    bases = [state.claim_range(dirs, IDS[0], reserved) for _ in range(count)]
+    taken = [range(base, base + RANGE_LENGTH + 1) for base in bases]
+    foreign = [range(first, first + length) for first, length in reserved]
+
+    assert len(set(bases)) == count
+    for number, mine in enumerate(taken):
+        assert mine.start >= RANGE_FIRST
+        assert mine.stop - 1 <= RANGE_LAST
+        for other in [*taken[:number], *foreign]:
+            assert mine.stop <= other.start or other.stop <= mine.start
+
+
+def test_no_range_left_is_said(dirs: Dirs) -> None:
+    """Everything is somebody else's."""
+    with pytest.raises(OSError, match="no free range") as error:
+        state.claim_range(dirs, IDS[0], [(0, 1 << 32)])
+
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_removal_gives_everything_back(dirs: Dirs) -> None:
+    """Files, sockets, name and range; the neighbour's stay; twice is harmless."""
+    for container, name in ((IDS[0], "mine"), (IDS[2], "other")):
+        add(dirs, container, name)
+    bases = [state.claim_range(dirs, container, []) for container in (IDS[0], IDS[2])]
+    state.remove_container(dirs, IDS[0])
+    state.remove_container(dirs, IDS[0])
+
+    assert state.list_containers(dirs) == [IDS[2]]
+    assert os.listdir(f"{dirs.data}/names") == ["other"]
+    assert os.listdir(f"{dirs.data}/ranges") == [str(bases[1])]
+    assert os.listdir(dirs.run) == [IDS[2][:12]]
+    assert state.claim_range(dirs, IDS[1], []) == bases[0]
+    assert bases[1] - bases[0] == RANGE_STRIDE
+
+
+def test_readers_see_the_old_file_or_the_new(tmp_path: Path) -> None:
+    """Never a part, never nothing, and nobody else's eyes."""
+    path = str(tmp_path / "state.json")
+    values: list[dict[str, Any]] = [{"n": n, "pad": "x" * 50_000} for n in range(60)]
+    state.write_json(path, values[0])
+    seen: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(state.read_json(path))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for value in values:
+        state.write_json(path, value)
+    done.set()
+    reader.join()
+
+    assert all(value in values for value in seen)
+    assert os.listdir(tmp_path) == ["state.json"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no temporary one."""
+    path = str(tmp_path / "state.json")
+    state.write_json(path, {"old": True})
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="full"):
+        state.write_json(path, {"new": True})
+
+    assert state.read_json(path) == {"old": True}
+    assert os.listdir(tmp_path) == ["state.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
+def test_a_file_that_holds_no_object_is_a_value_error(tmp_path: Path, text: str) -> None:
+    """Damage is told from absence."""
+    (tmp_path / "x.json").write_text(text)
+
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own or ours
+        state.read_json(str(tmp_path / "x.json"))
+
+
+def hold_lock(directory: str) -> tuple[int, int]:
+    """Take the lock in a child; return its pid and the fd whose closing ends it."""
+    ready_r, ready_w = os.pipe()
+    stop_r, stop_w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(stop_w)
+            state.take_lock(directory)
+            grandchild = os.fork()
+            if grandchild == 0:
+                os.read(stop_r, 1)  # inherits the descriptor, and must not hold the lock by it
+                os._exit(0)
+            os.write(ready_w, b"!")
+            os.read(stop_r, 1)
+        finally:
+            os._exit(0)
+    os.close(stop_r)
+    os.close(ready_w)
+    assert os.read(ready_r, 1) == b"!"
+    os.close(ready_r)
+    return pid, stop_w
+
+
+def test_the_lock_names_its_keeper(tmp_path: Path) -> None:
+    """F_GETLK tells the pid; a second keeper is refused; the lock ends with its holder."""
+    before = state.keeper_pid(str(tmp_path))
+    pid, stop = hold_lock(str(tmp_path))
+    named = state.keeper_pid(str(tmp_path))
+    with pytest.raises(BlockingIOError):
+        state.take_lock(str(tmp_path))
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    after = state.keeper_pid(str(tmp_path))  # while the grandchild still has its descriptor
+    os.close(stop)
+
+    assert (before, named, after) == (None, pid, None)
+    fd = state.take_lock(str(tmp_path))
+    assert fcntl.fcntl(fd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
+    os.close(fd)
+
+
+def test_a_refused_lock_leaves_no_descriptor(tmp_path: Path) -> None:
+    """Or trying in a loop would run out of them."""
+    pid, stop = hold_lock(str(tmp_path))
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            state.take_lock(str(tmp_path))
+    after = os.listdir("/proc/self/fd")
+    os.close(stop)
+    os.waitpid(pid, 0)
+
+    assert len(after) == len(before)

@@ -1,0 +1,68 @@
+"""Promises that want to be kept a thousand times, by ``make soak``; ``PTYD_SOAK`` sets the number."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+import leaks
+from ptyd_user import Ptyd
+from server_killing import kill_under_flood
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMES = int(os.environ.get("PTYD_SOAK", "1000"))
+AT_ONCE = 4
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * TIMES + 60)]
+
+
+@pytest.fixture
+def ptyd(tmp_path: Path) -> Iterator[Ptyd]:
+    with leaks.checked():
+        ptyd = Ptyd(str(tmp_path / "root"))
+        try:
+            yield ptyd
+        finally:
+            ptyd.remove_all()
+        assert ptyd.left() == []
+
+
+def test_kills_under_flood_lose_nothing(ptyd: Ptyd) -> None:
+    """The process goes on, the port never refuses, a resuming client and the journal are exact."""
+    kill_under_flood(ptyd, TIMES, seed=TIMES)
+
+
+@pytest.mark.parametrize("mode", ["--tty", "--no-tty"])
+def test_short_runs_are_exact(ptyd: Ptyd, mode: str) -> None:
+    """``printf x; exit 7``: x and 7, every time."""
+    words = ["run", "--rm", mode, "sh", "-c", "printf x; exit 7"]
+    wrong = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for number, done in enumerate(pool.map(lambda _: ptyd(*words), range(TIMES))):
+            if done != (7, b"x", ""):
+                wrong.append((number, done))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("mode", ["--tty", "--no-tty"])
+def test_last_outputs_arrive(ptyd: Ptyd, mode: str) -> None:
+    """1 byte to 60 KB in one write before the exit."""
+    code = "import os; os.write(1, b'x' * {0}); os._exit(5)"
+    wrong = []
+
+    def run(number: int) -> tuple[int, int]:
+        size = 1 + number * 7919 % 60_000
+        done = ptyd("run", "--rm", mode, "/usr/bin/python3", "-c", code.format(size))
+        return size, len(done.out) if done.code == 5 else -1
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        wrong = [pair for pair in pool.map(run, range(TIMES)) if pair[0] != pair[1]]
+
+    assert wrong == []
