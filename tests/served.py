@@ -219,7 +219,7 @@ class Served:
                 self.loop.remove_reader(self._fds[name])
                 self.loop.remove_writer(self._fds[name])
         self.session.input._stop_waiting()
-        self.session.journal.close()
+        self.session.close()
 
     def __enter__(self) -> Self:
         return self

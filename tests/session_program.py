@@ -151,4 +151,4 @@ def serving(
                 if name in fds and (name != "stdin" or session.input.is_open):
                     loop.remove_reader(fds[name])
                     loop.remove_writer(fds[name])
-            session.journal.close()
+            session.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ptyd.screen.link import Picture
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from ptyd.screen.link import ScreenLink
@@ -33,6 +34,7 @@ class Pictures:
         self._session = session
         self._link = link
         self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
+        self._idle: asyncio.TimerHandle | None = None
         link.on_progress = session.on_screen_progress
 
     def want(self, scrollback: int, callback: Callable[[Picture], None]) -> None:
@@ -48,6 +50,26 @@ class Pictures:
             lambda picture: self._deliver(scrollback, picture),
         )
 
+    def close(self) -> None:
+        """End the screen."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._waiting.clear()
+        self._link.close()
+
+    def _on_idle(self) -> None:
+        """Let a screen go that nobody has needed for a while, and nobody is there to need."""
+        self._idle = None
+        if self._session.readers or self._waiting:
+            self._expect_use()
+        else:
+            self._link.close()
+
+    def _expect_use(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = self._session.loop.call_later(IDLE, self._on_idle)
+
     def advance(self, end: int) -> None:
         """The journal has grown: a screen that runs keeps up."""
         if self._link.is_running:
@@ -59,6 +81,8 @@ class Pictures:
 
     def _deliver(self, scrollback: int, picture: Picture | None) -> None:
         callbacks = self._waiting.pop(scrollback, [])
+        if self._link.is_running:
+            self._expect_use()
         if picture is None or picture.end < self._session.journal.start:
             picture = self._stand_in(_STAND_IN[scrollback])
         for callback in callbacks:

@@ -135,6 +135,11 @@ class Session:
         for intake in self._intakes:
             self._on_output(intake)
 
+    def close(self) -> None:
+        """Give up what is not the keeper's: the session itself goes on without us."""
+        self.pictures.close()
+        self.journal.close()
+
     # Output
 
     def _resume(self) -> None:
