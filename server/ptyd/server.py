@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 HEARTBEAT = 5.0
+MOST_REQUESTS = 64
+"""Requests that may wait for the keeper before signals are dropped."""
 
 
 class Server:
@@ -40,6 +43,7 @@ class Server:
     ) -> None:
         self._loop = loop
         self._keeper = keeper
+        self._requests: deque[dict[str, Any]] = deque()
         self._container = Container(loop, hello.fields, self._request)
         self._container.on_over = lambda: self.exit(EXIT_DONE)
         self._listeners = [
@@ -70,10 +74,23 @@ class Server:
     # The keeper
 
     def _request(self, fields: dict[str, Any]) -> None:
+        """Ask the keeper, now or when its queue has room again."""
+        if fields["type"] == "signal" and len(self._requests) >= MOST_REQUESTS:
+            return  # a client may send them faster than anybody acts on them
+        self._requests.append(fields)
+        self._send_requests()
+
+    def _send_requests(self) -> None:
         try:
-            send(self._keeper, fields)
+            while self._requests:
+                send(self._keeper, self._requests[0])
+                self._requests.popleft()
+        except BlockingIOError:
+            self._loop.add_writer(self._keeper.fileno(), self._send_requests)
+            return
         except OSError:
-            self.exit(EXIT_FAILED)
+            self._requests.clear()  # it is gone, and reading from it says so
+        self._loop.remove_writer(self._keeper.fileno())
 
     def _on_keeper(self) -> None:
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screen_state import differences, state_of
-from screen_streams import CASES, SOUP
 
 from ptyd.screen.content import ALL
 from ptyd.screen.emulator import Emulator
+from screen_state import differences, state_of
+from screen_streams import CASES, SOUP
 
 ROWS, COLS = 10, 40
 RESTS = (

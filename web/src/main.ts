@@ -9,7 +9,7 @@ import { Connection } from "./connection";
 import { printable, type Hello } from "./event";
 import { Keys } from "./keys";
 import { takeAccess, type Access } from "./link";
-import { typeIntoPipes } from "./pipes";
+import { Pipes } from "./pipes";
 import { Stage } from "./stage";
 import { Status } from "./status";
 import { applyStrictStyles } from "./strict";
@@ -74,12 +74,9 @@ function start(access: Access, status: Status): void {
     (state) => status.show(state),
   );
 
+  const pipes = new Pipes(attachment, (text) => xterm.write(text));
   const type = (data: string): void => {
-    if (attachment.hello?.tty === false) {
-      typeIntoPipes(data, attachment, (text) => xterm.write(text));
-    } else {
-      attachment.type(data);
-    }
+    (attachment.hello?.tty === false ? pipes : attachment).type(data);
   };
   const keys = new Keys(document.getElementById("keys")!, (data, inApplicationMode) => {
     if (attachment.mayType) type(xterm.modes.applicationCursorKeysMode ? inApplicationMode : data);

@@ -123,7 +123,7 @@ class Segment:
     def remove(self) -> None:
         """Delete the files; the bytes stay readable to whoever has them open."""
         self.close()
-        for suffix in (".idx", ".out"):
+        for suffix in (".snap", ".idx", ".out"):
             try:
                 os.unlink(self.path + suffix)
             except FileNotFoundError:

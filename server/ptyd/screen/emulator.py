@@ -22,7 +22,7 @@ MAX_COLS: Final = 2000
 DEFAULT_SCROLLBACK: Final = 1000
 CONTINUATION: Final = 1 << 20
 """Bytes: a longer sequence has no effect. The library's default of 0 forbids snapshots in one."""
-REPLIES: Final = 64 << 10
+REPLIES: Final = 16 << 10
 """Bytes of replies kept until somebody takes them."""
 
 CELL_HEIGHT: Final = 16

@@ -1,0 +1,145 @@
+"""A follower: an emulator as a cursor on the files of a journal.
+
+It reads what the server writes, with no help from it but the journal's end: a record is on disk
+before the bytes that follow it, so up to that end everything is there. Resizes take effect at
+their offsets, in order. Rotation may take a segment that was not read yet; the bytes of an open
+one stay readable.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from ptyd.journal.index import RECORD_SIZE, RESIZE, Record, parse
+from ptyd.journal.journal import Journal
+from ptyd.screen import keepsake
+from ptyd.screen.emulator import Emulator, clamp
+
+_INDEX_READ: Final = 2048 * RECORD_SIZE
+
+
+class Follower:
+    """The screen at ``offset``; call :meth:`step` until that is ``end``."""
+
+    def __init__(self, folder: str, rows: int, cols: int, scrollback: int) -> None:
+        self.offset = 0
+        self.end = 0
+        self.emulator = Emulator(rows, cols, scrollback)
+        self._folder = folder
+        self._first = (rows, cols, scrollback)
+        self._out = self._idx = -1
+        self._start = 0
+        self._index_at = 0
+        self._last: Record | None = None
+        self._resizes: list[Record] = []
+
+    @property
+    def is_behind(self) -> bool:
+        return self.offset < self.end
+
+    def grow(self, end: int) -> None:
+        """Take note that the journal reaches to ``end``, or that a resize was recorded there."""
+        self.end = max(self.end, end)
+        if self._out < 0:
+            self._find_start()
+        if self._out >= 0:
+            self._resize()
+
+    def step(self, size: int) -> None:
+        """Feed up to ``size`` bytes; fewer up to a resize, none where a segment ends."""
+        if self._out < 0 and not self._find_start():
+            self.offset = self.end  # the journal is gone, and nothing will come
+            return
+        stop = min(self.end, self.offset + size, *(each.offset for each in self._resizes[:1]))
+        data = os.pread(self._out, stop - self.offset, self.offset - self._start)
+        if data:
+            self.emulator.feed(data)
+            self.offset += len(data)
+            self._resize()
+        elif not self._open(self.offset):
+            self._close()  # overtaken by rotation: from the oldest state there is
+        else:
+            keepsake.write(self._folder, self.offset, self.emulator)
+            self._resize()
+
+    def close(self) -> None:
+        self._close()
+        self.emulator.close()
+
+    def _close(self) -> None:
+        for fd in (self._out, self._idx):
+            if fd >= 0:
+                os.close(fd)
+        self._out = self._idx = -1
+
+    def _find_start(self) -> bool:
+        """Go to the newest usable state at or before the end; return False without a journal."""
+        journal = Journal(self._folder)
+        try:
+            journal.load()
+        except FileNotFoundError:
+            return False
+        # No end but the journal's own: waiting for bytes that never come would be a busy loop.
+        self.end = min(self.end, journal.end)
+        starts = [segment.start for segment in journal.segments if segment.start <= self.end]
+        for start in reversed(starts):
+            kept = keepsake.read(self._folder, start)
+            if kept is not None and self._open(start):
+                return self._go_on(start, kept)
+        if not starts or not self._open(starts[0]):
+            return False
+        return self._go_on(starts[0], Emulator(*self._first))
+
+    def _go_on(self, start: int, emulator: Emulator) -> bool:
+        self.emulator.close()
+        self.offset, self.emulator = start, emulator
+        self._resize()
+        return True
+
+    def _open(self, start: int) -> bool:
+        """Change to the segment that begins at ``start``; return False if there is none."""
+        base = f"{self._folder}/{start:020d}"
+        try:
+            out = os.open(base + ".out", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        self._close()
+        self._start, self._out, self._index_at = start, out, 0
+        self._last, self._resizes = None, []
+        return True
+
+    def _resize(self) -> None:
+        """Apply the resizes up to the offset, and keep the ones after it."""
+        while True:
+            if not self._resizes:
+                self._read_index()
+            if not self._resizes or self._resizes[0].offset > self.offset:
+                return
+            size = (self._resizes[0].a, self._resizes[0].b)
+            if clamp(*size) != self.emulator.size:
+                self.emulator.resize(*size)
+            del self._resizes[0]
+
+    def _read_index(self) -> None:
+        """Read the records that were added, up to the end that we know of."""
+        if self._idx < 0:
+            try:
+                flags = os.O_RDONLY | os.O_CLOEXEC
+                self._idx = os.open(f"{self._folder}/{self._start:020d}.idx", flags)
+            except FileNotFoundError:
+                return
+        # The last record is read again: a resize that no byte followed is replaced in its place.
+        position = max(0, self._index_at - RECORD_SIZE)
+        while data := os.pread(self._idx, _INDEX_READ, position):
+            records = parse(data, self.end)
+            position += len(records) * RECORD_SIZE
+            whole = len(records) * RECORD_SIZE == _INDEX_READ
+            if records and records[0] == self._last:
+                del records[0]
+            if records:
+                self._last = records[-1]
+            self._resizes += [each for each in records if each.kind == RESIZE]
+            if not whole:
+                break
+        self._index_at = position

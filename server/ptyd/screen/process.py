@@ -1,0 +1,173 @@
+"""The screen as a process of its own, because it parses hostile bytes with a native library.
+
+It may crash, hang or be killed at any time: whoever started it starts the next. Packets are those
+of :mod:`ptykeep.protocol`:
+
+=================  ==============================================================================
+server to screen
+``open``           ``folder rows cols scrollback``: the journal, and the size before any resize
+``end``            ``end``: the journal reaches to here, or a resize was recorded here
+``snapshot``       ``id at_least scrollback``: wanted at this offset or later
+``ping``           ``id``
+screen to server
+``at``             ``offset``: how far it has read; every 64 KiB, and where it has caught up
+``snapshot``       ``id end rows cols size``, and the bytes in a sealed memfd
+``replies``        ``end data``: base64 of what a terminal answers to queries before ``end``
+``pong``           ``id``: within the time of a slice of work, or it hangs
+=================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ptyd.screen.emulator import Emulator
+from ptyd.screen.follower import Follower
+from ptykeep.protocol import receive, send
+
+if TYPE_CHECKING:
+    import socket
+
+PROGRESS: Final = 64 << 10
+"""Bytes between two reports of the offset."""
+PROGRESS_TIME: Final = 0.01
+"""Seconds between two reports of smaller steps."""
+SLICE: Final = 0.004
+"""Seconds that one step is to take; a packet is looked for between two."""
+
+_SMALLEST, _LARGEST = 256, 64 << 10  # bytes of a step
+_SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class Wanted(NamedTuple):
+    """A snapshot that was asked for."""
+
+    id: int
+    at_least: int
+    scrollback: int
+
+
+class Screen:
+    """Serves one server on one socket, until that is closed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._follower: Follower | None = None
+        self._wanted: list[Wanted] = []
+        self._size = _LARGEST
+        self._reported, self._reported_at = -1, 0.0
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        while True:
+            if poll.poll(self._patience()):
+                packet = receive(self._sock)
+                if packet is None:
+                    return
+                for fd in packet.fds:
+                    os.close(fd)  # none is expected
+                self._take(packet.fields)
+            elif self._follower is not None:
+                self._work(self._follower)
+
+    def close(self) -> None:
+        if self._follower is not None:
+            self._follower.close()
+
+    def _patience(self) -> int | None:
+        """Return the milliseconds to wait for a packet before going on, None: for ever."""
+        follower = self._follower
+        if follower is None:
+            return None
+        if follower.is_behind or self._answerable(follower):
+            return 0
+        if follower.offset == self._reported:
+            return None
+        return max(0, int((self._reported_at + PROGRESS_TIME - time.monotonic()) * 1000) + 1)
+
+    def _take(self, fields: dict[str, Any]) -> None:
+        kind, follower = fields.get("type"), self._follower
+        if kind == "ping":
+            send(self._sock, {"type": "pong", "id": fields["id"]})
+        elif kind == "open":
+            self.close()
+            self._follower = Follower(
+                fields["folder"], fields["rows"], fields["cols"], fields["scrollback"]
+            )
+        elif kind == "end" and follower is not None:
+            follower.grow(fields["end"])
+        elif kind == "snapshot" and follower is not None:
+            wanted = Wanted(fields["id"], fields["at_least"], fields["scrollback"])
+            follower.grow(wanted.at_least)
+            self._wanted.append(wanted)
+
+    def _work(self, follower: Follower) -> None:
+        """Do one slice of what there is to do."""
+        if follower.is_behind:
+            started = time.monotonic()
+            follower.step(self._size)
+            # Some sequences take a thousand times as long as text: the time counts, not the bytes.
+            if time.monotonic() - started > SLICE:
+                self._size = max(_SMALLEST, self._size // 2)
+            else:
+                self._size = min(_LARGEST, self._size * 2)
+            if replies := follower.emulator.replies():
+                data = base64.b64encode(replies).decode()
+                send(self._sock, {"type": "replies", "end": follower.offset, "data": data})
+        self._report(follower)
+        for wanted in self._answerable(follower)[:1]:
+            self._wanted.remove(wanted)
+            self._answer(follower, wanted)
+
+    def _answerable(self, follower: Follower) -> list[Wanted]:
+        return [wanted for wanted in self._wanted if wanted.at_least <= follower.offset]
+
+    def _report(self, follower: Follower) -> None:
+        now, step = time.monotonic(), follower.offset - self._reported
+        late = not follower.is_behind and now - self._reported_at >= PROGRESS_TIME
+        if step and (late or step < 0 or step >= PROGRESS):
+            self._reported, self._reported_at = follower.offset, now
+            send(self._sock, {"type": "at", "offset": follower.offset})
+
+    def _answer(self, follower: Follower, wanted: Wanted) -> None:
+        data = follower.emulator.snapshot(wanted.scrollback)
+        rows, cols = follower.emulator.size
+        fd = sealed(data)
+        fields = {
+            "type": "snapshot",
+            "id": wanted.id,
+            "end": follower.offset,
+            "rows": rows,
+            "cols": cols,
+            "size": len(data),
+        }
+        try:
+            send(self._sock, fields, [fd])
+        finally:
+            os.close(fd)
+
+
+def sealed(data: bytes) -> int:
+    """Return a memfd with these bytes that nobody can change any more (memfd_create(2))."""
+    fd = os.memfd_create("ptyd-snapshot", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+    return fd
+
+
+def warm_up() -> None:
+    """Take a first snapshot: it costs 150 ms in a process, for cffi resolves types when used."""
+    emulator = Emulator(2, 8)
+    emulator.feed(b"\x1b[31mw\x1b[?1049h\x1b[1;44mx")
+    emulator.snapshot()
+    emulator.encode()
+    emulator.close()
