@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from reverse_proxy import ReverseProxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Playwright
+    from playwright.sync_api import Playwright, WebSocketRoute
 
     from ptyd_user import Container, Ptyd
 
@@ -208,6 +209,39 @@ def test_the_clipboard_is_asked_for(chromium: Chromium, bash: Container) -> None
     person.page.wait_for_function(
         "navigator.clipboard.readText().then(text => text === 'theirs')", polling=50
     )
+
+
+def test_who_is_here_is_shown(chromium: Chromium, bash: Container) -> None:
+    """Names are text, and who typed last stands out."""
+    people = [
+        {"id": "1", "name": "ada", "role": "control", "typed": True},
+        {"id": "2", "name": "<b>bob</b>", "role": "view", "typed": False},
+        {"id": "3"},
+    ]
+    event = json.dumps({"event": "clients", "you": "1", "clients": people})
+    person = chromium.open("about:blank")
+
+    def tell(socket: WebSocketRoute) -> None:
+        # Whatever the server says of clients, this is said behind it.
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            socket.send(message)
+            if b'"hello"' in message:  # type: ignore[operator]
+                socket.send(b"\x03" + event.encode())
+
+        server.on_message(pass_on)
+
+    person.page.route_web_socket("**/ws", tell)
+    person.page.goto(bash.link())
+    person.page.wait_for_selector("#people li >> nth=2")
+
+    assert person.page.locator("#people li").all_inner_texts() == [
+        "ada (you)",
+        "<b>bob</b>",
+        "someone",
+    ]
+    assert person.page.locator("#people [data-typed]").all_inner_texts() == ["ada (you)"]
 
 
 def test_it_works_under_a_prefix(chromium: Chromium, bash: Container) -> None:

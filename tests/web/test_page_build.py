@@ -16,6 +16,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A registry on a bad day takes minutes.
+pytestmark = pytest.mark.timeout(600)
+
 WEB = Path(__file__).parent.parent.parent / "web"
 
 
@@ -28,7 +31,7 @@ def npm(folder: Path, *words: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=500,
         env={**os.environ, "CI": "true", "NO_COLOR": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
