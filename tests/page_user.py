@@ -59,7 +59,8 @@ class Chromium:
     def open(self, link: str, *, phone: bool = False, **settings: Any) -> PageUser:
         context = self._browser.new_context(
             viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
-            has_touch=phone,  # the pixel ratio stays 1: WebGL's canvas does not follow an emulated one
+            # The pixel ratio stays 1: the canvas of WebGL does not follow an emulated one.
+            has_touch=phone,
             is_mobile=phone,
             **settings,
         )

@@ -199,19 +199,29 @@ class Channel:
             self._loop.remove_reader(self._fd)
 
     def _on_readable(self) -> None:
-        try:
-            size = self.socket.recv_into(_buffer)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.abort()
-            return
-        try:
-            self._on_data(bytes(_buffer[:size]))
-        except Exception:  # noqa: BLE001 - see below
-            # A bug that a peer can reach costs that peer its connection, not everybody theirs.
-            traceback.print_exc()
-            self.abort()
+        failed = False
+        while self._listening:
+            try:
+                size = self.socket.recv_into(_buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.abort()
+                return
+            try:
+                self._on_data(bytes(_buffer[:size]))
+            except Exception:  # noqa: BLE001 - see below
+                # A bug that a peer can reach costs that peer its connection, not everybody theirs.
+                traceback.print_exc()
+                self.abort()
+            # A peer that closes with something unread leaves an error (EPOLLERR), and after one
+            # uvloop calls once and never again: then all that is left is read now.
+            failed = failed or (self._fd >= 0 and self._has_failed())
+            if not failed:
+                return
+
+    def _has_failed(self) -> bool:
+        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     def _on_data(self, data: bytes) -> None:
         assert self._handler is not None

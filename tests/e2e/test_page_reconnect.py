@@ -1,0 +1,128 @@
+"""The page and lost connections: it comes back by itself, at the exact byte, in both directions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from page_user import Chromium, driver
+from reverse_proxy import ReverseProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ptyd_user import Container, Ptyd
+
+PROMPT = r"^now> $"
+COUNT = 3000
+CUTS = 6
+
+
+@pytest.fixture(scope="module")
+def chromium_driver() -> Iterator[object]:
+    with driver() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def chromium(chromium_driver: object) -> Iterator[Chromium]:
+    browser = Chromium(chromium_driver)  # type: ignore[arg-type]
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture
+def bash(ptyd: Ptyd) -> Container:
+    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in re.findall(r"^(\d+)$", text, re.MULTILINE)]
+
+
+def test_a_killed_server_is_survived(chromium: Chromium, bash: Container) -> None:
+    """SIGKILL in the middle of output: no line is lost, none is shown twice."""
+    person = chromium.open(bash.link())
+    person.wait_for(PROMPT)
+    # The page holds 5000 lines; every tenth line waits a little, so that the kill falls in between.
+    person.enter(
+        f"for ((i = 0; i < {COUNT}; i++)); do echo $i; ((i % 30)) || read -t 0.01; done; echo end"
+    )
+    person.wait_for("^200$")
+    bash.replace_server()
+    person.wait_for("^end$")
+
+    assert numbers(person.text()) == list(range(COUNT))
+    assert person.wait_for_state("connected") == "connected"
+    person.enter("echo and on")
+    person.wait_for("^and on$")
+
+
+def test_cuts_are_not_seen(chromium: Chromium, bash: Container) -> None:
+    """Connections that break under output and typing change nothing of either."""
+    with ReverseProxy(bash.port()) as proxy:
+        person = chromium.open(proxy.link(bash.link()))
+        person.wait_for(PROMPT)
+        # Without the terminal's echo, which mixes with output letter by letter.
+        person.enter("stty -echo; while read -r line && [[ $line != stop ]]; do echo $line; done")
+        for cut in range(CUTS):
+            for each in range(20):
+                person.enter(f"{cut}-{each}")
+                if each == 10:
+                    proxy.cut()
+        person.enter("stop")
+        text = person.wait_for(f"^{CUTS - 1}-19$")
+        person.page.close()
+
+    typed = re.findall(r"^(\d+-\d+)$", text, re.MULTILINE)
+    assert typed == [f"{cut}-{each}" for cut in range(CUTS) for each in range(20)]
+
+
+def test_a_big_paste_arrives_once(chromium: Chromium, bash: Container) -> None:
+    """More than the window of typing, across a cut: every byte once."""
+    size = 300_000
+    with ReverseProxy(bash.port()) as proxy:
+        person = chromium.open(proxy.link(bash.link()))
+        person.wait_for(PROMPT)
+        person.enter(f"stty raw -echo; echo ready; head -c {size} | md5sum; stty sane")
+        person.wait_for("ready")
+        # No brackets: the terminal is raw, and so is what arrives.
+        person.page.evaluate(
+            "text => document.getElementById('terminal').xterm.input(text)",
+            "0123456789" * (size // 10),
+        )
+        proxy.cut()
+        text = person.wait_for("[0-9a-f]{32} ")
+        person.page.close()
+
+    assert hashlib.md5(b"0123456789" * (size // 10)).hexdigest() in text
+
+
+def test_answers_to_old_queries_are_not_typed(chromium: Chromium, bash: Container) -> None:
+    """Who comes late is shown a query of the past, and does not answer it."""
+    with bash.attach() as first:
+        first.type(b"printf '\\e[c\\e[6n\\e[?1004h'; echo asked\r")
+        first.read_until(b"hasked\r\n")
+    person = chromium.open(bash.link())
+    person.wait_for("^asked$")
+    person.enter("echo clean")
+    text = person.wait_for("clean$")
+
+    assert "[?1;2c" not in text
+    assert re.search(r"^now> echo clean$", text, re.MULTILINE)
+
+
+def test_the_network_is_told_of(chromium: Chromium, bash: Container) -> None:
+    """While there is no server the page says so, and typing waits for it."""
+    person = chromium.open(bash.link())
+    person.wait_for(PROMPT)
+    person.context.set_offline(True)
+    person.context.set_offline(False)
+    person.enter("echo online")
+
+    person.wait_for("^online$")
