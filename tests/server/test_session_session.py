@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyd.session import session as session_module
-from ptyd.session.session import HOLD_LAG, LAST_OUTPUT, REPLAY, Session
+from ptyd.session.output import REPLAY
+from ptyd.session.session import HOLD_LAG, LAST_OUTPUT, Session
 from ptyd.session.sizes import MAX_COLS, MAX_ROWS
 from ptywire import message as wire
 from ptywire.websocket import binary_header
@@ -73,7 +74,7 @@ class Eye:
             room = self._room()
             if not room:
                 return
-            self._take(session.frame_at(self.cursor, limit, room), limit, room)
+            self._take(session.output.frame_at(self.cursor, limit, room), limit, room)
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Who else is here is not what is tested."""
@@ -395,7 +396,7 @@ def test_a_replay_begins_at_a_line(pieces: list[bytes]) -> None:
         view = memoryview(text)
         while view:
             view = view[session.journal.append(view) :]
-        start = session.replay_start()
+        start = session.output.replay_start()
     loop.close()
     tail = max(0, len(text) - REPLAY)
 

@@ -40,7 +40,7 @@ class RawClient:
         self._decide: asyncio.TimerHandle | None = None
         self._ended = False
         self._full = False
-        self.cursor = session.replay_start()
+        self.cursor = session.output.replay_start()
 
     def start(self) -> None:
         self._container.raw_clients.add(self)
@@ -120,7 +120,9 @@ class RawClient:
         if self._session.people.one_driver:
             return  # there is no asking for a turn here
         self._session.on_typing(self)
-        self._session.input.feed(self._typist, self._typist.position, data)
+        self._session.input.feed(
+            self._typist, self._typist.position, data, answers=not self._session.tty
+        )
 
     def eof_received(self) -> None:
         """The client only stops typing: what is printed goes on to it."""

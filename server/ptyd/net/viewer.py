@@ -110,7 +110,7 @@ class Viewer:
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
         self._window.on_ack(offset, time.monotonic())
-        if self.session is not None and (self._stale or self.cursor < self.session.journal.end):
+        if self.session is not None and (self._stale or self.cursor < self.session.output.end):
             self.push()
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
@@ -171,6 +171,8 @@ class Viewer:
             self._send(Event({"event": "journal", "state": "full"}))
         session.add(self)
         session.announce()
+        if wish.answers and self.role != VIEW:
+            session.can_answer(self.number, able=True)
         if picture:
             self._stale, self._scrollback = True, WITH_HISTORY
         self.push()
@@ -189,14 +191,15 @@ class Viewer:
             if same and start >= journal.start and not session.marks.resized_since(start):
                 return start, False
         if self._lossless:
-            return session.replay_start(), False
+            return session.output.replay_start(), False
         return journal.end, True
 
     def _on_input(self, session: Session, position: int, data: bytes) -> None:
         assert self._typist is not None
         if session.people.may_type(self.number):
             session.on_typing(self)
-            fits = session.input.feed(self._typist, position, data)
+            answers = not session.tty or session.output.answering.answerer == self.number
+            fits = session.input.feed(self._typist, position, data, answers=answers)
         else:
             fits = session.input.discard(self._typist, position, data)
         if not fits:
@@ -260,7 +263,7 @@ class Viewer:
             if self._stale:
                 self._ask_for_picture(session)
                 return
-            limit = journal.end
+            limit = session.output.end
             mark = marks.next_after(self._mark)
             if mark is not None:
                 if mark.offset <= self.cursor:
@@ -270,7 +273,7 @@ class Viewer:
                         self._end()
                         return
                     continue
-                limit = mark.offset
+                limit = min(limit, mark.offset)
             if self.cursor >= limit:
                 break
             room = window.room
@@ -279,7 +282,10 @@ class Viewer:
             if not self._lossless and journal.end - self.cursor > window.patience:
                 self._stale = True
                 continue
-            frame = session.frame_at(self.cursor, limit, room)
+            if self._lossless:
+                frame = session.output.frame_at(self.cursor, limit, room)
+            else:
+                frame = session.output.frame_for(self.number, self.cursor, limit, room)
             self.cursor = frame.end
             window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
             websocket.send_frame(frame.data)
@@ -335,5 +341,6 @@ class Viewer:
         if self.session is not None:
             self.session.people.leave(self.number)
             self.session.sizes.withdraw(self.number)
+            self.session.can_answer(self.number, able=False)
             self.session.remove(self)
             self.session.announce()

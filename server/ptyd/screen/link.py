@@ -80,6 +80,11 @@ class ScreenLink:
         )
         self._watch()
 
+    def wake(self, end: int) -> None:
+        """Have the screen read up to ``end``, started if need be."""
+        if self._socket is not None or self._start():
+            self._tell(end)
+
     def advance(self, end: int) -> None:
         """The journal has grown."""
         if self._socket is not None and (self._waiting or end - self._told >= STEP):

@@ -21,9 +21,12 @@ class Frame(NamedTuple):
     data: bytes
 
 
-def encode_frame(start: int, payload: bytes, kind: int) -> Frame:
-    """Encode journal bytes of one index ``kind`` (TERMINAL, STDOUT or STDERR)."""
-    end = start + len(payload)
+def encode_frame(start: int, payload: bytes, kind: int, end: int | None = None) -> Frame:
+    """Encode journal bytes of one index ``kind`` (TERMINAL, STDOUT or STDERR).
+
+    ``end`` is the offset after them where the payload was edited, and its length tells nothing.
+    """
+    end = start + len(payload) if end is None else end
     message_kind = STDERR if kind == STDERR_BYTES else OUTPUT
     header = binary_header(OUTPUT_HEADER + len(payload)) + output_header(end, message_kind)
     return Frame(start, end, header + payload)

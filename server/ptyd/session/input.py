@@ -11,6 +11,8 @@ import termios
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ptyd.session.replies import HOLD, ReplyFilter
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -21,6 +23,8 @@ CHUNK: Final = 4096
 """Bytes of one turn: what a terminal takes at once (N_TTY_BUF_SIZE)."""
 QUEUE_HIGH: Final = 256 << 10
 QUEUE_LOW: Final = 64 << 10
+_SCREEN: Final = b"the screen's own"
+"""16 bytes, as any client's; a client cannot choose its own before it was given them."""
 REMEMBERED: Final = 1024
 """Clients whose position is remembered after they are gone."""
 
@@ -43,7 +47,9 @@ class Typist:
         self.position = self.done = position
         self.doubt = doubt
         self.sender: Sender | None = None
-        self.queue: deque[memoryview] = deque()
+        self.queue: deque[tuple[memoryview, int]] = deque()  # bytes, and the position after them
+        self.replies: ReplyFilter | None = None
+        self.flushing: asyncio.TimerHandle | None = None
         self.blocked = False
         self.eof = False
 
@@ -66,6 +72,7 @@ class Input:
         self._turns: deque[Typist] = deque()
         self._waiting = False
         self._at_line_start = True
+        self._screen: Typist | None = None
         self.on_closed: Callable[[], None] = lambda: None
 
     @property
@@ -90,8 +97,12 @@ class Input:
                 del self._typists[client]
                 return
 
-    def feed(self, typist: Typist, position: int, data: bytes) -> bool:
-        """Queue input that starts at ``position``; return False if it leaves a hole."""
+    def feed(self, typist: Typist, position: int, data: bytes, *, answers: bool = True) -> bool:
+        """Queue input that starts at ``position``; return False if it leaves a hole.
+
+        ``answers`` false: what the client's terminal says to queries is dropped, another one's is
+        passed on.
+        """
         if position > typist.position:
             return False
         fresh = data[typist.position - position :]
@@ -102,14 +113,44 @@ class Input:
         if self._fd < 0:
             self._taken(typist, len(fresh))  # nobody reads: gone, as on a closed terminal
             return True
-        typist.queue.append(memoryview(fresh))
-        if typist not in self._turns:
-            self._turns.append(typist)
-        self.flush()
+        self._queue(typist, fresh if answers else self._without_replies(typist, fresh))
         if typist.queued > QUEUE_HIGH and typist.sender is not None and not typist.blocked:
             typist.blocked = True
             typist.sender.input_blocked(blocked=True)
         return True
+
+    def _queue(self, typist: Typist, data: bytes) -> None:
+        typist.queue.append((memoryview(data), typist.position))
+        if typist not in self._turns:
+            self._turns.append(typist)
+        self.flush()
+
+    def _without_replies(self, typist: Typist, data: bytes) -> bytes:
+        """Return typed bytes without replies; what may be one, or a key, waits for a moment."""
+        if typist.replies is None:
+            if b"\x1b" not in data:
+                return data
+            typist.replies = ReplyFilter()
+        kept = typist.replies.strip(data)
+        if typist.flushing is not None:
+            typist.flushing.cancel()
+            typist.flushing = None
+        if typist.replies.holding:
+            typist.flushing = self._loop.call_later(HOLD, self._flush_replies, typist)
+        return kept
+
+    def _flush_replies(self, typist: Typist) -> None:
+        typist.flushing = None
+        if typist.replies is not None and self._fd >= 0:
+            self._queue(typist, typist.replies.flush())
+
+    def inject(self, data: bytes) -> None:
+        """Type for the screen, which answers where no terminal does; not without end."""
+        if self._screen is None:
+            self._screen = self.typist(_SCREEN)
+        if self._fd >= 0 and self._screen.queued < QUEUE_LOW:
+            self._screen.position += len(data)
+            self._queue(self._screen, data)
 
     def discard(self, typist: Typist, position: int, data: bytes) -> bool:
         """Take input that is not to reach the program: whose turn it is not, types into nothing."""
@@ -146,30 +187,34 @@ class Input:
 
     def _write(self, typist: Typist) -> bool:
         """Write one chunk; return False when the program takes no more now."""
-        chunk = typist.queue[0][:CHUNK]
-        self._positions.write(typist.client, typist.done + len(chunk), typist.done)
+        view, end = typist.queue[0]
+        chunk = view[:CHUNK]
+        intent = end if len(chunk) == len(view) else max(typist.done, end - len(view) + len(chunk))
+        self._positions.write(typist.client, intent, typist.done)
         try:
-            written = os.write(self._fd, chunk)
+            written = os.write(self._fd, chunk) if chunk else 0
         except BlockingIOError:
             written = 0
         except OSError:
             # EPIPE or EIO: the program closed its standard input, or the terminal is gone.
             self.close()
             return True
-        rest = typist.queue[0][written:]
+        rest = view[written:]
         if rest:
-            typist.queue[0] = rest
+            typist.queue[0] = (rest, end)
+            done = max(typist.done, end - len(rest))
         else:
             typist.queue.popleft()
-        self._positions.write(typist.client, typist.done + written, typist.done + written)
+            done = end
+        self._positions.write(typist.client, done, done)
         if written:
             self._at_line_start = chunk[written - 1] in b"\n\r\x04"
-            self._taken(typist, written)
-        return written > 0
+        self._taken(typist, done - typist.done)
+        return not rest or written > 0
 
     def _taken(self, typist: Typist, size: int) -> None:
         typist.done += size
-        if typist.sender is None:
+        if typist.sender is None or not size:
             return
         typist.sender.input_taken(typist.done)
         if typist.blocked and typist.queued < QUEUE_LOW:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from ptyd.screen.link import Picture
@@ -35,6 +37,8 @@ class Pictures:
         self._link = link
         self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
         self._idle: asyncio.TimerHandle | None = None
+        self._unanswered: deque[int] = deque(maxlen=1024)
+        link.on_replies = self._on_replies
         link.on_progress = session.on_screen_progress
 
     def want(self, scrollback: int, callback: Callable[[Picture], None]) -> None:
@@ -49,6 +53,21 @@ class Pictures:
             scrollback,
             lambda picture: self._deliver(scrollback, picture),
         )
+
+    def answer(self, end: int) -> None:
+        """Have the screen answer the queries before ``end``: there is nobody else who could."""
+        self._unanswered.append(end)
+        self._link.wake(end)
+        self._expect_use()
+
+    def _on_replies(self, end: int, data: str) -> None:
+        """Type what the screen says, if it was asked: it says it to old queries as well."""
+        answered = False
+        while self._unanswered and self._unanswered[0] <= end:
+            self._unanswered.popleft()
+            answered = True
+        if answered:
+            self._session.input.inject(base64.b64decode(data))
 
     def close(self) -> None:
         """End the screen."""
@@ -91,7 +110,7 @@ class Pictures:
     def _stand_in(self, size: int) -> Picture:
         """Repaint from the last lines: wrong where a program moves the cursor, never silent."""
         session = self._session
-        start, end = session.replay_start(size), session.journal.end
+        start, end = session.output.replay_start(size), session.journal.end
         data = b""
         while start + len(data) < end and (
             chunk := session.journal.read(start + len(data), end - start - len(data))

@@ -62,6 +62,25 @@ class QueryFilter(SequenceFilter):
         return self.feed(data)
 
 
+def find_queries(data: bytes) -> tuple[list[tuple[int, int]], int]:
+    """Return where whole queries lie in output, and where one begins that is not over yet.
+
+    ``data`` begins outside of any query. Without a beginning the second is the length of ``data``.
+    """
+    if b"\x1b" not in data and ENQ not in data:
+        return [], len(data)
+    spans = [match.span() for match in _WHOLE.finditer(data)]
+    spans = [(start, end) for start, end in spans if end - start <= LIMIT]
+    last = data.rfind(b"\x1b")
+    candidates = [last]
+    if last == len(data) - 1 and last > 0:
+        candidates.insert(0, data.rfind(b"\x1b", 0, last))  # it may be the first half of an ST
+    for start in candidates:
+        if start >= 0 and len(data) - start < LIMIT and _BEGINNING.fullmatch(data, start):
+            return spans, start
+    return spans, len(data)
+
+
 def holds_query(data: bytes) -> bool:
     """Tell whether a piece of output holds a whole query."""
     return _WHOLE.search(data) is not None

@@ -13,13 +13,14 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
+from ptyd.journal.index import EXIT, RESIZE, START
 from ptyd.journal.intake import Intake, open_intakes
 from ptyd.journal.journal import Full, Journal
 from ptyd.screen.link import ScreenLink
-from ptyd.session.frame import Frame, Frames, encode_frame
+from ptyd.session.answering import SCREEN
 from ptyd.session.input import Input
 from ptyd.session.mark import Marks
+from ptyd.session.output import Output
 from ptyd.session.people import People
 from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
@@ -35,13 +36,9 @@ if TYPE_CHECKING:
 
 SLICE: Final = 0.002
 """Seconds of serving readers before input has its turn."""
-CHUNK: Final = 64 << 10
-"""Bytes at most in one message of output."""
 LAST_OUTPUT: Final = 256 << 10
 """Bytes read after the program's exit: its own last bytes are at most 14 KB deep in the terminal,
 and a grandchild may go on writing for ever."""
-REPLAY: Final = 64 << 10
-"""Bytes of history that stand for the screen."""
 HOLD_LAG: Final = 256 << 10
 """Bytes that a holding reader may be behind before the program waits for it."""
 HOLDER_WITHIN: Final = 5.0
@@ -77,10 +74,11 @@ class Session:
         self.status: int | None = None
         self.journal = Journal(f"{folder}/journal", log_max)
         self.journal.open_for_writing()
-        self.frames = Frames()
+        self.output = Output(loop, self.journal, tty=self.tty, on_settled=self.wake)
         self.marks = Marks()
         self.readers: list[Reader] = []
         self._holders: list[Reader] = []
+        self._elected = SCREEN
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
         self._announcing: asyncio.TimerHandle | None = None
@@ -178,15 +176,12 @@ class Session:
             self._set_full()
         moved = self.journal.end - start
         if moved:
-            if any(reader.framed for reader in self.readers):
-                self.frames.add(self._frame(start, self.journal.end))
+            framed = any(reader.framed for reader in self.readers)
+            if self.output.show(start, self.journal.end, framed=framed):
+                self.pictures.answer(self.output.end)
             self.pictures.advance(self.journal.end)
             self.wake()
         return moved
-
-    def _frame(self, start: int, end: int) -> Frame:
-        kind = TERMINAL if self.tty else self.journal.run_at(start)[0]
-        return encode_frame(start, self.journal.read(start, end - start), kind)
 
     def wake(self) -> None:
         """Serve every reader, the one that typed last first."""
@@ -210,36 +205,6 @@ class Session:
         if self._reading and self._is_held():
             self._resume()
 
-    def frame_at(self, offset: int, limit: int, room: int) -> Frame:
-        """Return the message that goes on from ``offset``: the shared one where that fits.
-
-        ``limit`` is the offset not to be passed, ``room`` the bytes that may be sent.
-        """
-        shared = self.frames.at(offset)
-        if shared is not None and shared.end <= limit and shared.end - offset <= room:
-            return shared
-        end = min(limit, offset + room, offset + CHUNK)
-        boundary = self.frames.boundary_after(offset)
-        if boundary is not None and boundary > offset:
-            end = min(end, boundary)
-        if not self.tty:
-            end = min(end, self.journal.run_at(offset)[1])
-        return self._frame(offset, min(end, self.journal.segment_of(offset).end))
-
-    def replay_start(self, size: int = REPLAY) -> int:
-        """Return where a replay of at most ``size`` bytes begins: after a newline, if any."""
-        start = max(self.journal.start, self.journal.end - size)
-        if start == 0:
-            return 0
-        offset = start
-        while offset < self.journal.end:
-            chunk = self.journal.read(offset, size)
-            newline = chunk.find(b"\n")
-            if newline >= 0:
-                return offset + newline + 1
-            offset += len(chunk)
-        return start
-
     # Readers
 
     def add(self, reader: Reader) -> None:
@@ -261,7 +226,7 @@ class Session:
         if reader in self._round:
             self._round.remove(reader)
         if not any(other.framed for other in self.readers):
-            self.frames.clear()
+            self.output.frames.clear()
         self._resume()
 
     def prefer(self, reader: Reader) -> None:
@@ -274,8 +239,28 @@ class Session:
         """Serve who typed first, and let everybody know who it is."""
         self.prefer(reader)
         self.sizes.touch(reader.number)
+        self.output.answering.touch(reader.number)
+        self._elect()
         if self.people.note_typing(reader.number):
             self.announce()
+
+    def can_answer(self, number: int, *, able: bool) -> None:
+        """A client's terminal can answer queries, or is gone."""
+        if able:
+            self.output.answering.join(number)
+        else:
+            self.output.answering.leave(number)
+        self._elect()
+
+    def _elect(self) -> None:
+        """Tell who answers queries from here on, and who does not any more."""
+        elected = self.output.answering.answerer
+        if elected == self._elected:
+            return
+        for reader in self.readers:
+            if reader.number in (elected, self._elected) and reader.number:
+                reader.tell({"event": "answerer", "answers": reader.number == elected})
+        self._elected = elected
 
     def announce(self) -> None:
         """Tell everybody who is here, soon and once for several changes."""
@@ -336,6 +321,7 @@ class Session:
         if self.full:
             return
         try:
+            self.output.settle()
             self.marks.add(self.journal.mark(EXIT, self._exit_status))
         except Full:
             self._set_full()
