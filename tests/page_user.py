@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 40_000
 DESKTOP = {"width": 1000, "height": 640}
 PHONE = {"width": 390, "height": 780}
 _ARGUMENTS = [
@@ -25,8 +25,9 @@ _ARGUMENTS = [
     # It reaches this machine and nothing else, whatever it wants to look up.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
+# Drawn by the processor, WebGL takes several times what all else does: for tests of it alone.
 WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-NO_WEBGL = ["--disable-3d-apis"]
+NO_WEBGL = ["--disable-3d-apis", "--disable-gpu"]
 
 _TEXT = """() => {
   const buffer = document.getElementById("terminal").xterm.buffer.active;
@@ -52,7 +53,7 @@ class Chromium:
         program = shutil.which("chromium")
         assert program is not None, "chromium is not installed: scripts/setup test"
         self._browser: Browser = playwright.chromium.launch(
-            executable_path=program, args=[*_ARGUMENTS, *(arguments or WEBGL)]
+            executable_path=program, args=[*_ARGUMENTS, *(arguments or NO_WEBGL)]
         )
         self._people: list[PageUser] = []
 

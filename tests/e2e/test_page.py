@@ -163,21 +163,25 @@ def test_both_renderers_keep_the_policy(
     assert sheets > 0
 
 
-def test_a_lost_webgl_context_is_replaced(chromium: Chromium, bash: Container) -> None:
+def test_a_lost_webgl_context_is_replaced(playwright: Playwright, bash: Container) -> None:
     """Browsers take contexts away; the page goes on drawing without."""
-    person = chromium.open(bash.link())
-    person.wait_for(PROMPT)
-    person.page.evaluate(
-        """() => {
-          for (const canvas of document.querySelectorAll("#terminal canvas")) {
-            canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
-          }
-        }"""
-    )
-    person.page.wait_for_selector("#terminal[data-renderer=elements]")
-    person.enter("echo still here")
+    browser = Chromium(playwright, *WEBGL)
+    try:
+        person = browser.open(bash.link())
+        person.wait_for(PROMPT)
+        person.page.evaluate(
+            """() => {
+              for (const canvas of document.querySelectorAll("#terminal canvas")) {
+                canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+              }
+            }"""
+        )
+        person.page.wait_for_selector("#terminal[data-renderer=elements]")
+        person.enter("echo still here")
 
-    person.page.wait_for_selector("#terminal .xterm-rows >> text=still here")
+        person.page.wait_for_selector("#terminal .xterm-rows >> text=still here")
+    finally:
+        browser.close()
 
 
 def test_output_is_never_html(chromium: Chromium, bash: Container) -> None:

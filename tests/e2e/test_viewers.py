@@ -139,6 +139,19 @@ def test_an_overtaken_foreground_reader_ends_with_1_and_a_line(ptyd: Ptyd) -> No
     assert errors.count("were dropped") >= 1
 
 
+def test_a_holder_that_vanishes_with_something_unread_lets_go(ptyd: Ptyd) -> None:
+    """The program waits for it, but not for a ghost: not until a heartbeat finds out."""
+    script = "stty raw -echo; printf 'ready\\n'; head -c1 >/dev/null; seq 1 1000000"
+    container = ptyd.start("sh", "-c", script)
+    with container.attach(acks=False, hold=True) as holder:
+        holder.read_until("ready\n")
+        holder.type("!")
+        # Nothing is read or acknowledged any more: the program stops for it.
+        wait_until(lambda: len(container.journal()) > 256 << 10, what="the flood")
+        assert container.state()["status"] == "running"
+    wait_until(lambda: container.state()["status"] == "exited", within=8)
+
+
 def test_a_late_viewer_is_shown_a_replay_that_begins_at_a_line(ptyd: Ptyd) -> None:
     """At most 64 KiB, said in hello; ``start`` gives everything, ``end`` nothing."""
     container = ptyd.start("sh", "-c", "seq 1 30000; echo end; cat")

@@ -121,7 +121,10 @@ class RawClient:
             return  # there is no asking for a turn here
         self._session.on_typing(self)
         self._session.input.feed(
-            self._typist, self._typist.position, data, answers=not self._session.tty
+            self._typist,
+            self._typist.position,
+            data,
+            answers=self._session.output.takes_answers(self.number),
         )
 
     def eof_received(self) -> None:

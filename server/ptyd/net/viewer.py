@@ -162,6 +162,7 @@ class Viewer:
             "end": journal.end,
             "from": start,
             "snapshot": picture,
+            "replay": not picture and wish.start == "snapshot",
             "rows": session.size[0],
             "cols": session.size[1],
             "name": self._container.name,
@@ -198,7 +199,7 @@ class Viewer:
         assert self._typist is not None
         if session.people.may_type(self.number):
             session.on_typing(self)
-            answers = not session.tty or session.output.answering.answerer == self.number
+            answers = session.output.takes_answers(self.number)
             fits = session.input.feed(self._typist, position, data, answers=answers)
         else:
             fits = session.input.discard(self._typist, position, data)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ptyd.screen.ghostty import GhosttyError, Terminal, ffi, version
 from ptyd.screen.grid import SPACERS, Grid
-from ptyd.screen.mode import ALLOW_132_COLUMNS
+from ptyd.screen.mode import ALLOW_132_COLUMNS, CURSOR_BLINKS
 from ptyd.screen.recipe import UNSET_SHAPE, snapshot
 
 MAX_ROWS: Final = 1000
@@ -32,7 +32,8 @@ _SLACK: Final = 1200
 _STRING: Final = 256 << 10
 """Bytes of an APC or a clipboard write; the defaults are up to 64 MiB."""
 _MAGIC: Final = b"ptydsnap"
-_HEADER: Final = struct.Struct("!8sIIH")  # magic, CRC-32 of the rest, scrollback, length of version
+_HEADER: Final = struct.Struct("!8sI")  # magic, CRC-32 of what follows
+_BODY: Final = struct.Struct("!IH")  # scrollback, length of the version
 _PIECES: Final = re.compile(rb"[^h]*h|[^h]+")
 
 # What stands for a sequence longer than CONTINUATION: the same kind, with nothing it could do.
@@ -69,7 +70,9 @@ class Emulator:
         lines = self._scrollback + _SLACK
         terminal.set_number("SCROLLBACK_MAX_BYTES", lines * (cols + 64) * 24 if lines else 0)
         terminal.set_number("SCROLLBACK_MAX_LINES", lines)
+        blinks = terminal.mode(CURSOR_BLINKS)
         terminal.set_number("DEFAULT_CURSOR_STYLE", UNSET_SHAPE, "int")
+        terminal.set_mode(CURSOR_BLINKS, value=blinks)  # the line before took it for a default
         terminal.set_number("KITTY_IMAGE_STORAGE_LIMIT", 0, "uint64_t")
         terminal.set_number("APC_MAX_BYTES", _STRING)
         terminal.set_number("CLIPBOARD_WRITE_MAX_BYTES", _STRING)
@@ -183,22 +186,24 @@ class Emulator:
         """Return all there is, for :meth:`decode` of the same version of the library."""
         self._abandon_endless()
         library = version().encode()
-        body = library + self._terminal.encode()
-        return _HEADER.pack(_MAGIC, zlib.crc32(body), self._scrollback, len(library)) + body
+        body = _BODY.pack(self._scrollback, len(library)) + library + self._terminal.encode()
+        return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body
 
     @classmethod
     def decode(cls, data: bytes) -> Emulator:
         """Return the emulator that ``data`` was made of; raise Damaged for anything else."""
-        if len(data) < _HEADER.size:
+        if len(data) < _HEADER.size + _BODY.size:
             raise Damaged("too short for a native snapshot")
-        magic, crc, scrollback, length = _HEADER.unpack_from(data)
+        magic, crc = _HEADER.unpack_from(data)
         body = data[_HEADER.size :]
         if magic != _MAGIC or zlib.crc32(body) != crc:
             raise Damaged("not a native snapshot, or a damaged one")
-        if body[:length] != version().encode():
+        scrollback, length = _BODY.unpack_from(body)
+        library, body = body[_BODY.size : _BODY.size + length], body[_BODY.size + length :]
+        if library != version().encode():
             raise Damaged("made by another version of libghostty")
         try:
-            terminal = Terminal.decode(body[length:])
+            terminal = Terminal.decode(body)
         except GhosttyError as error:
             raise Damaged(str(error)) from None
         return cls(*terminal.size, scrollback, terminal=terminal)

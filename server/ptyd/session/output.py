@@ -6,6 +6,7 @@ one client only, whole.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from ptyd.journal.index import TERMINAL
@@ -22,6 +23,8 @@ CHUNK: Final = 64 << 10
 """Bytes at most in one message of output."""
 REPLAY: Final = 64 << 10
 """Bytes of history that stand for the screen."""
+REPLY_WITHIN: Final = 5.0
+"""Seconds in which a terminal answers, at the end of whatever line."""
 SETTLE: Final = 0.05
 """Seconds after which a sequence that is not ended is shown as it is."""
 
@@ -43,6 +46,7 @@ class Output:
         self._on_settled = on_settled
         self.frames = Frames()
         self.answering = Answering(journal.end)
+        self._asked_at = -REPLY_WITHIN
         self._settling: asyncio.TimerHandle | None = None
         self._edited: tuple[object, Frame] | None = None
 
@@ -56,7 +60,9 @@ class Output:
         if self._tty:
             start = self.answering.settled
             data = self._read(start, end)
-            asked = any(query.number == SCREEN for query in self.answering.scan(data))
+            if queries := self.answering.scan(data):
+                self._asked_at = time.monotonic()
+                asked = any(query.number == SCREEN for query in queries)
             data = data[: self.answering.settled - start]
             if self.answering.settled < end and self._settling is None:
                 self._settling = self._loop.call_later(SETTLE, self.settle)
@@ -65,6 +71,14 @@ class Output:
         if data and framed:
             self.frames.add(encode_frame(start, data, kind))
         return asked
+
+    def takes_answers(self, number: int) -> bool:
+        """Tell whether what looks like a reply from client ``number`` is passed on.
+
+        Another one's is not, but long after the last query it can only be typing, or binary data.
+        """
+        elected = self.answering.answerer == number and number != SCREEN
+        return elected or not self._tty or time.monotonic() - self._asked_at > REPLY_WITHIN
 
     def settle(self) -> None:
         """What looked like the beginning of a query was none, or is taken for none."""

@@ -1,7 +1,8 @@
 """Queries: what a program prints to be answered by its terminal (ctlseqs, kitty's protocols).
 
 With many viewers each of their terminals would answer. So queries are taken out of what all but
-one of them get; one who was missed here is caught by :mod:`ptyd.session.replies`.
+one of them get; one who was missed here is caught by :mod:`ptyd.session.replies`. ENQ is not among
+them: terminals answer it with nothing, and it is common in binary data.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Final
 
 from ptyd.session.sequence import ST, SequenceFilter
 
-ENQ: Final = b"\x05"
 LIMIT: Final = 1024
 """Bytes: a longer sequence is no query."""
 
@@ -39,7 +39,7 @@ _OSC: Final = (
     rb"1337;Report[^\x07\x1b]*",  # iTerm2
 )
 _WHOLE: Final = re.compile(
-    rb"\x05|\x1bZ|\x1b\[(?:%b)|\x1b\](?:%b)%b" % (b"|".join(_CSI), b"|".join(_OSC), ST)
+    rb"\x1bZ|\x1b\[(?:%b)|\x1b\](?:%b)%b" % (b"|".join(_CSI), b"|".join(_OSC), ST)
     + rb"|\x1bP(?:\$q|\+[qQ])[^\x07\x1b]*\x1b\\"  # DECRQSS, XTGETTCAP, XTGETXRES
     + rb"|\x1b_G(?:[^;\x1b]*,)?a=q[^\x1b]*\x1b\\"  # kitty graphics
 )
@@ -67,7 +67,7 @@ def find_queries(data: bytes) -> tuple[list[tuple[int, int]], int]:
 
     ``data`` begins outside of any query. Without a beginning the second is the length of ``data``.
     """
-    if b"\x1b" not in data and ENQ not in data:
+    if b"\x1b" not in data:
         return [], len(data)
     spans = [match.span() for match in _WHOLE.finditer(data)]
     spans = [(start, end) for start, end in spans if end - start <= LIMIT]
