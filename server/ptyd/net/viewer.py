@@ -201,6 +201,8 @@ class Viewer:
             session.on_typing(self)
             answers = session.output.takes_answers(self.number)
             fits = session.input.feed(self._typist, position, data, answers=answers)
+        elif self._ended:
+            return  # it types this again when it comes back
         else:
             fits = session.input.discard(self._typist, position, data)
         if not fits:

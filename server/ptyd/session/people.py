@@ -60,12 +60,14 @@ class People:
         person.name = clean_name(name) or person.name
 
     def may_type(self, number: int) -> bool:
-        """Tell whether input of this client reaches the program. Nobody's turn is anybody's."""
-        person = self._people.get(number)
-        if person is None or person.role == VIEW:
-            return False
+        """Tell whether input of this client, no viewer, is for the program now.
+
+        Nobody's turn is anybody's. Without turns the last words of one who has gone count, too.
+        """
         if not self.one_driver:
             return True
+        if number not in self._people:
+            return False
         if self.driver is None:
             self._hand_to(number)
         return self.driver == number

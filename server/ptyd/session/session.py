@@ -231,7 +231,7 @@ class Session:
 
     def prefer(self, reader: Reader) -> None:
         """Serve this one first from now on: it typed."""
-        if self.readers and self.readers[0] is not reader:
+        if self.readers and self.readers[0] is not reader and reader in self.readers:
             self.readers.remove(reader)
             self.readers.insert(0, reader)
 
