@@ -180,14 +180,14 @@ def test_output_and_errors_stay_apart(
 
 def test_no_reader_slows_the_program(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
     """One takes nothing at all: the journal goes on, and what it may hold is a number."""
-    with Program() as program, serving(loop, tmp_path, program, log_max=1 << 20) as session:
+    with Program() as program, serving(loop, tmp_path, program, log_max=1) as session:
         stalled, live = Eye(session, room=lambda: 0), Eye(session)
         session.start()
-        program.write_all(loop, 3 << 20)
+        program.write_all(loop, 1 << 20)
         run_until(loop, lambda: session.journal.end == program.written)
 
         assert stalled.cursor == 0 < session.journal.start
-        assert live.output == pattern(0, 3 << 20)
+        assert live.output == pattern(0, 1 << 20)
 
 
 def test_a_holder_makes_the_program_wait(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
