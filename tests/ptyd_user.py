@@ -22,7 +22,7 @@ from wire_client import Place, WireClient
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TIMEOUT = 30
+TIMEOUT = 60
 PROGRAMS = Path(sys.executable).parent
 
 

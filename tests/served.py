@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+import select
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ from ptyd.net.channel import Channel
 from ptyd.net.http import HttpConnection, accept_control
 from ptyd.net.raw import RawClient
 from session_program import LOG_MAX, Program
+from waiting import wait_until
 from wire_client import Place, WireClient
 
 if TYPE_CHECKING:
@@ -151,11 +153,7 @@ class Served:
 
     def write(self, size: int) -> None:
         """Have the program write ``size`` bytes of the pattern."""
-        goal = self.program.written + size
-        self.wait(lambda: self.program.write(goal - self.program.written) is None or self._at(goal))
-
-    def _at(self, goal: int) -> bool:
-        return self.program.written == goal
+        self.program.write_waiting(size)
 
     def print(self, data: bytes) -> None:
         """Have the program write these few bytes, and wait until they are in the journal."""
@@ -169,14 +167,10 @@ class Served:
     def typed(self, size: int) -> bytes:
         """Return the next ``size`` bytes that the program is given."""
         got = bytearray()
-        os.set_blocking(self.program.stdin, False)
-
-        def enough() -> bool:
-            with contextlib.suppress(BlockingIOError):
-                got.extend(os.read(self.program.stdin, size - len(got)))
-            return len(got) >= size
-
-        self.wait(enough)
+        while len(got) < size:
+            ready = select.select([self.program.stdin], [], [], _PATIENCE)[0]
+            assert ready, f"{size - len(got)} of {size} bytes were not typed; {bytes(got[-80:])!r}"
+            got += os.read(self.program.stdin, size - len(got))
         return bytes(got)
 
     def beat(self, after: float) -> None:
@@ -203,9 +197,7 @@ class Served:
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Look at a condition between two turns of the server's loop."""
-        deadline = time.monotonic() + _PATIENCE
-        while not self.on_loop(condition):
-            assert time.monotonic() < deadline, f"it did not come about in {_PATIENCE} s"
+        wait_until(lambda: self.on_loop(condition))
 
     # The end
 

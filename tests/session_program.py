@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import time
 import tty
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 LOG_MAX = 64 << 20
+_EAGER = 20
 
 
 def pattern(start: int, size: int) -> bytes:
@@ -34,10 +36,12 @@ def run_until(
     """Let the loop turn until ``condition`` is true."""
 
     async def turn() -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline, turns = time.monotonic() + PATIENCE, 0
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come about in {PATIENCE} s"
-            await asyncio.sleep(0)
+            turns += 1
+            # The kernel's worker that hands a terminal's bytes on wants a processor as well.
+            await asyncio.sleep(0 if turns < _EAGER else 0.001)
 
     loop.run_until_complete(turn())
 
@@ -85,6 +89,14 @@ class Program:
             return self.written == goal
 
         run_until(loop, written, "the program's write")
+
+    def write_waiting(self, size: int) -> None:
+        """Write ``size`` bytes while a session in another thread or process takes them."""
+        goal = self.written + size
+        while self.written < goal:
+            ready = select.select([], [self.out], [], PATIENCE)[1]
+            assert ready, f"nobody reads: {goal - self.written} bytes are left"
+            self.write(goal - self.written)
 
     def fields(self, *, epoch: int = 1, status: int | None = None) -> dict[str, Any]:
         """Return a ``session`` message of the keeper; its fds go with it, in this order."""

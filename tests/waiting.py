@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds: far longer than anything takes, so that only what never happens fails."""
 _LOOK_AGAIN = 10
 """Milliseconds until a condition that no descriptor announces is looked at again."""

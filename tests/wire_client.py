@@ -27,7 +27,7 @@ from websockets.uri import parse_uri
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 UNACKED = 64 << 10
 """Bytes of input that may be unacknowledged."""
 OUTPUT, SNAPSHOT, EVENT, INPUT_ACK, STDERR = 1, 2, 3, 4, 5

@@ -183,5 +183,6 @@ def main(keeper: socket.socket, hello: Packet) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     keeper.setblocking(False)
-    Server(loop, keeper, hello).start()
+    # In the loop: uvloop does not see a signal that comes before it runs.
+    loop.call_soon(Server(loop, keeper, hello).start)
     loop.run_forever()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+
+from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from ptyd_user import Ptyd
@@ -82,6 +87,23 @@ def test_a_grandchild_that_never_stops_printing_does_not_hang_the_exit(
 
     assert done.code == 3
     assert set(done.out.split()) <= {b"on", b"y"}
+
+
+def test_a_client_that_leaves_with_something_unread_is_waited_for_no_longer(ptyd: Ptyd) -> None:
+    """It closes before it has read the close: nothing lingers, the container is over at once."""
+    container = ptyd.start("sh", "-c", "echo up; read go; exit 3")
+    server = container.server_pid()
+    with container.attach() as client:
+        client.read_until("up")
+        client.type("\n")
+        container.wait_for_status()
+        wait_until(lambda: b"exited" in client.socket.recv(4096, socket.MSG_PEEK)[-8:])
+        # While the server is held, so that it finds message, end and error all at once.
+        os.kill(server, signal.SIGSTOP)
+        client.signal("INT")
+    os.kill(server, signal.SIGCONT)
+
+    wait_for_end(container.keeper_pid, within=4)  # a second less than the channel's patience
 
 
 def test_logs_follow_ends_with_the_program(ptyd: Ptyd) -> None:

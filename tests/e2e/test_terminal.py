@@ -81,8 +81,8 @@ def test_control_c_is_the_programs(ptyd: Ptyd) -> None:
     """It interrupts what runs inside, not the client."""
     with ptyd.terminal("ptyd", "run", "--rm", "bash", "--norc") as user:
         user.sees("# ")
-        user.type("sleep infinity\r")
-        user.sees("sleep infinity\r\n")
+        user.type("sh -c 'echo $((6*7)); exec sleep infinity'\r")
+        user.sees("42\r\n")
         user.type("\x03")
         user.sees("^C")
         user.type("echo status $?; exit 0\r")

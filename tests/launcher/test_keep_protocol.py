@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptykeep.protocol import receive, send
@@ -37,6 +37,7 @@ def open_fds() -> set[str]:
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=10), VALUES, max_size=5), max_size=5))
+@settings(max_examples=40)
 def test_packets_keep_their_bounds_and_order(packets: list[dict[str, Any]]) -> None:
     """Each send is one receive."""
     with pair() as (one, other):

@@ -43,7 +43,7 @@ def history(loop: asyncio.AbstractEventLoop, folder: Path) -> dict[str, Any]:
     with Program() as program, serving(loop, folder, program, log_max=1 << 20) as session:
         session.on_full = lambda: states.append(session.full)
         session.start()
-        program.write_all(loop, 3 << 20)
+        program.write_all(loop, 3 << 19)
         run_until(loop, lambda: session.journal.end == program.written)
         session.on_exit(5)
         run_until(loop, lambda: session.status is not None)

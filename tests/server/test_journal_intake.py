@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
 import fcntl
 import os
@@ -33,6 +32,7 @@ from ptyd.journal.intake import (
     open_intakes,
 )
 from ptyd.journal.journal import Full, Journal
+from session_program import pattern
 from small_disk import files_up_to
 
 if TYPE_CHECKING:
@@ -95,12 +95,6 @@ def journal_in(folder: str) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-def pattern(start: int, size: int) -> bytes:
-    """Return bytes that depend on their offset."""
-    words = array.array("I", range(start // 4, start // 4 + size // 4 + 2)).tobytes()
-    return words[start % 4 :][:size]
 
 
 def content(journal: Journal) -> bytes:

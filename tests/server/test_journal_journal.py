@@ -163,6 +163,7 @@ def runs(journal: Journal) -> bytearray:
 @given(st.lists(OPERATIONS, max_size=40))
 @example([Label(STDOUT), Label(STDERR)] * 6 + [Append(STDERR, 5)])
 @example([Mark(RESIZE, 1, 1)] * 12 + [Append(STDERR, 5)])
+@example([Append(STDERR, LARGEST)] * 9)
 @example([Mark(START, 1, 0), *[Append(STDERR, LARGEST)] * 9, Reopen(0), Append(STDOUT, 1)])
 @settings(max_examples=150)
 def test_what_was_appended_is_read_back(

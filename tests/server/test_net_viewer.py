@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import struct
 import tempfile
 from pathlib import Path
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-CLIENT = "0123456789abcdef0123456789abcdef"
 PICTURE = 64 << 10
 """Bytes that a snapshot of such a small terminal surely does not reach."""
 
@@ -190,7 +188,7 @@ def test_a_lossless_client_that_reads_by_fits_gets_every_byte(
 def test_who_does_not_acknowledge_gets_a_window(served: Served, lossless: bool, most: int) -> None:  # noqa: FBT001 - pytest's parameter
     """What is in flight is bounded by the window and one picture, however much there is."""
     client = served.attached(from_="start", lossless=lossless, acks=False)
-    served.write(3 << 20)
+    served.write(1_300_000)
     drain(client, served)
 
     assert client.offset > 0
@@ -202,7 +200,7 @@ def test_who_does_not_acknowledge_gets_a_window(served: Served, lossless: bool, 
 def test_who_falls_behind_is_shown_a_picture(served: Served) -> None:
     """Then it goes on from there: no gap is silent, and nobody is disconnected for being slow."""
     client = served.attached(from_="start", acks=False)
-    served.write(3 << 20)
+    served.write(1_300_000)
     journaled(served)
     client.acks = True
     client.wait_until(lambda: client.offset == served.program.written)
@@ -212,7 +210,7 @@ def test_who_falls_behind_is_shown_a_picture(served: Served) -> None:
     client.wait_until(lambda: client.offset == served.program.written)
 
     assert snapshots >= 1
-    assert client.output == pattern(3 << 20, 3000)
+    assert client.output == pattern(1_300_000, 3000)
     assert client.closed is None
 
 
@@ -222,7 +220,7 @@ def test_bytes_that_were_dropped_are_a_gap(
     """A lossless client is told exactly which; what follows is what it says."""
     with Served(make_loop, tmp_path, log_max=256 << 10) as served:
         client = served.attached(from_="start", lossless=True, acks=False)
-        served.write(3 << 20)
+        served.write(2 << 20)
         journaled(served)
         client.acks = True
         client.wait_until(lambda: client.offset == served.program.written)
@@ -236,16 +234,16 @@ def test_bytes_that_were_dropped_are_a_gap(
         assert client.output == wanted
 
 
-def test_one_that_does_not_read_costs_a_bounded_amount(served: Served) -> None:
+def test_one_that_does_not_read_costs_a_bounded_amount(piped: Served) -> None:
     """Its socket fills, then nothing more is prepared for it; others are served as ever."""
-    stuck = served.attached(from_="start", lossless=True, acks=False)
-    live = served.attached(from_="start", lossless=True)
+    stuck = piped.attached(from_="start", acks=False)
+    live = piped.attached(from_="start")
     for _ in range(8):
-        served.write(1 << 20)
-        live.wait_until(lambda: live.offset == served.program.written)
-    pending = served.pending
+        piped.write(1 << 20)
+        live.wait_until(lambda: live.offset == piped.program.written)
+    pending = piped.pending
     stuck.acks = True
-    stuck.wait_until(lambda: stuck.offset == served.program.written)
+    stuck.wait_until(lambda: stuck.offset == piped.program.written)
 
     assert pending <= 2 * CEILING
     assert live.output == stuck.output == pattern(0, 8 << 20)
@@ -280,48 +278,6 @@ def test_blinking_does_not_multiply_pictures(served: Served) -> None:
     assert client.snapshots <= 4
 
 
-def test_a_viewer_only_watches(served: Served) -> None:
-    """Its typing, its window and its signals change nothing; a token gives no more than it says."""
-    viewer = served.attached(served.share("view"), rows=5, cols=5, role="control")
-    typist = served.attached(rows=24, cols=80)
-    viewer.type(b"rm -rf")
-    viewer.resize(6, 6)
-    viewer.signal("KILL")
-    viewer.end_stdin()
-    served.print(b"mark")
-    viewer.read_until("mark")
-    typist.type(b"ls")
-
-    assert viewer.hello["role"] == "view"
-    assert served.typed(2) == b"ls"
-    assert served.session.size == (24, 80)
-    assert served.requests == []
-
-
-def test_less_may_be_asked_for(served: Served) -> None:
-    """A controller that only wants to watch; an owner that wants to be a controller."""
-    assert served.attached(role="view").hello["role"] == "view"
-    assert served.attached(role="owner").hello["role"] == "control"
-    assert served.owner(role="control").hello["role"] == "control"
-
-
-def test_signals_go_to_the_keeper(served: Served) -> None:
-    """The seven of the table from a controller, any from an owner, none that does not exist."""
-    controller, owner = served.attached(), served.owner()
-    for name in ("INT", "KILL", "USR1", "STOP", "NONSENSE"):
-        controller.signal(name)
-    controller.type(b"1")
-    served.typed(1)
-    asked = [request["signal"] for request in served.requests]
-    for name in ("USR1", "10", "NONSENSE"):
-        owner.signal(name)
-    owner.type(b"2")
-    served.typed(1)
-
-    assert asked == [signal.SIGINT, signal.SIGKILL]
-    assert [request["signal"] for request in served.requests[2:]] == [signal.SIGUSR1]
-
-
 def test_the_size_is_an_event_in_its_place(served: Served) -> None:
     """Between the bytes before and after it; the terminal has it, and everybody is told."""
     watcher, client = served.attached(from_="start"), served.attached()
@@ -333,32 +289,6 @@ def test_the_size_is_an_event_in_its_place(served: Served) -> None:
 
     assert (event["rows"], event["cols"]) == (40, 100)
     assert watcher.output.endswith(b"beforeafter")
-
-
-def test_input_is_acknowledged_when_the_program_has_it(served: Served) -> None:
-    """By position; sent again it is not typed again."""
-    client = served.attached()
-    client.type(b"hello")
-    client.wait_until(lambda: client.taken == 5)
-    client.send(INPUT, struct.pack("!Q", 2) + b"llo!")
-    client.position = 6
-    client.wait_until(lambda: client.taken == 6)
-
-    assert served.typed(6) == b"hello!"
-
-
-def test_a_client_that_comes_back_goes_on_typing(served: Served) -> None:
-    """Its position is in hello; what it was not told of is not lost."""
-    client = served.attached(client=CLIENT)
-    client.type(b"first ")
-    assert served.typed(6) == b"first "
-    client.close()
-    again = served.attached(client=CLIENT)
-    again.type(b"second")
-
-    assert again.hello["client"] == CLIENT
-    assert again.hello["input"] == 6
-    assert served.typed(6) == b"second"
 
 
 def test_the_status_comes_last(served: Served) -> None:
@@ -391,25 +321,3 @@ def test_errors_come_apart_and_in_place(piped: Served) -> None:
     assert not client.hello["tty"]
     assert client.output == pattern(0, 20_000)
     assert client.errors == b"".join(b"e%02d" % n for n in range(20))
-
-
-def test_end_of_input_reaches_the_program_and_the_keeper(piped: Served) -> None:
-    """The pipe's last write end is the keeper's to close."""
-    client = piped.attached()
-    client.type(b"all there is")
-    client.end_stdin()
-    got = piped.typed(12)
-    piped.wait(lambda: piped.requests)
-
-    assert got == b"all there is"
-    assert piped.requests == [{"type": "close-stdin", "session": 0}]
-
-
-def test_only_an_owner_may_hold(served: Served) -> None:
-    """Or anybody with a link could stop the program."""
-    controller = served.attached(from_="start", hold=True, lossless=True, acks=False)
-    served.write(3 << 20)
-    journaled(served)
-
-    assert controller.hello["role"] == "control"
-    assert served.session.journal.end == 3 << 20

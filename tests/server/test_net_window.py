@@ -9,7 +9,7 @@ from ptyd.net.window import CEILING, FLOOR, GENEROUS, LEAST, PATIENCE, RESPONSE,
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("send"), st.integers(1, 100_000)),
+        st.tuples(st.just("send"), st.integers(5000, 8191) | st.integers(1, 100_000)),
         st.tuples(st.just("ack"), st.integers(0, 300_000)),
         st.tuples(st.just("wait"), st.integers(0, 2_000)),
     ),

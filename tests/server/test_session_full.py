@@ -25,7 +25,7 @@ def test_history_makes_room(tmp_path: Path, loop_name: str) -> None:
     result = on_a_small_disk("history", loop_name, tmp_path, 640 << 10)
 
     assert result["exact"]
-    assert result["end"] == result["written"] == 3 << 20
+    assert result["end"] == result["written"] == 3 << 19
     assert result["end"] - result["start"] > 64 << 10
     assert result["status"] == 5
     assert result["states"] == [True, False] * (len(result["states"]) // 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import fcntl
 import os
 import random
@@ -18,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyd.session import session as session_module
-from ptyd.session.output import REPLAY
 from ptyd.session.session import HOLD_LAG, LAST_OUTPUT, Session
 from ptyd.session.sizes import MAX_COLS, MAX_ROWS
 from ptywire import message as wire
 from ptywire.websocket import binary_header
-from session_program import LOG_MAX, Program, pattern, run_until, serving
+from session_program import Program, pattern, run_until, serving
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
@@ -186,14 +184,14 @@ def test_output_and_errors_stay_apart(
 
 def test_no_reader_slows_the_program(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
     """One takes nothing at all: the journal goes on, and what it may hold is a number."""
-    with Program() as program, serving(loop, tmp_path, program, log_max=1 << 20) as session:
+    with Program() as program, serving(loop, tmp_path, program, log_max=1) as session:
         stalled, live = Eye(session, room=lambda: 0), Eye(session)
         session.start()
-        program.write_all(loop, 3 << 20)
+        program.write_all(loop, 1 << 20)
         run_until(loop, lambda: session.journal.end == program.written)
 
         assert stalled.cursor == 0 < session.journal.start
-        assert live.output == pattern(0, 3 << 20)
+        assert live.output == pattern(0, 1 << 20)
 
 
 def test_a_holder_makes_the_program_wait(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
@@ -377,40 +375,3 @@ def test_a_size_is_clamped_and_set_once(loop: asyncio.AbstractEventLoop, tmp_pat
 
         assert sizes == [(50, 132), (50, 132), (1, 1), (MAX_ROWS, MAX_COLS)]
         assert told == [(50, 132), (1, 1), (MAX_ROWS, MAX_COLS)]
-
-
-@given(
-    st.lists(st.sampled_from([b"\n", b"x" * 3000, b"y" * 17, b"\n\n", b"z" * REPLAY]), max_size=60)
-)
-@settings(max_examples=60)
-def test_a_replay_begins_at_a_line(pieces: list[bytes]) -> None:
-    """Of the last 64 KiB the first whole line; all of it where there is less, or no line."""
-    text = b"".join(pieces)
-    loop = asyncio.new_event_loop()
-    with (
-        tempfile.TemporaryDirectory(prefix="session") as folder,
-        Program() as program,
-        serving(loop, folder, program) as session,
-    ):
-        session.journal.label(1)
-        view = memoryview(text)
-        while view:
-            view = view[session.journal.append(view) :]
-        start = session.output.replay_start()
-    loop.close()
-    tail = max(0, len(text) - REPLAY)
-
-    assert start == 0 or 0 <= start - tail <= len(text) - tail
-    if tail and b"\n" in text[tail:]:
-        assert text[start - 1 : start] == b"\n"
-        assert b"\n" not in text[tail : start - 1]
-    else:
-        assert start == tail
-
-
-def test_the_limit_is_the_callers(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
-    """``--log-max`` reaches the journal."""
-    with Program() as program, serving(loop, tmp_path, program, log_max=2 << 20) as session:
-        assert session.journal.limit == 2 << 20 < LOG_MAX
-    with contextlib.suppress(FileNotFoundError):
-        assert (tmp_path / "journal").is_dir()

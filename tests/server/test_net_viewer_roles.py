@@ -1,0 +1,127 @@
+"""What a viewer may do: its role, its typing, and who is asked to act on it."""
+
+from __future__ import annotations
+
+import signal
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from served import Served
+from wire_client import INPUT
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CLIENT = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
+    with Served(make_loop, tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+def piped(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
+    """A program without a terminal."""
+    with Served(make_loop, tmp_path, terminal=False) as it:
+        yield it
+
+
+def journaled(served: Served) -> None:
+    """Wait until all that the program wrote is in the journal."""
+    served.wait(lambda: served.session.journal.end >= served.program.written)
+
+
+def test_a_viewer_only_watches(served: Served) -> None:
+    """Its typing, its window and its signals change nothing; a token gives no more than it says."""
+    viewer = served.attached(served.share("view"), rows=5, cols=5, role="control")
+    typist = served.attached(rows=24, cols=80)
+    viewer.type(b"rm -rf")
+    viewer.resize(6, 6)
+    viewer.signal("KILL")
+    viewer.end_stdin()
+    served.print(b"mark")
+    viewer.read_until("mark")
+    typist.type(b"ls")
+
+    assert viewer.hello["role"] == "view"
+    assert served.typed(2) == b"ls"
+    assert served.session.size == (24, 80)
+    assert served.requests == []
+
+
+def test_less_may_be_asked_for(served: Served) -> None:
+    """A controller that only wants to watch; an owner that wants to be a controller."""
+    assert served.attached(role="view").hello["role"] == "view"
+    assert served.attached(role="owner").hello["role"] == "control"
+    assert served.owner(role="control").hello["role"] == "control"
+
+
+def test_signals_go_to_the_keeper(served: Served) -> None:
+    """The seven of the table from a controller, any from an owner, none that does not exist."""
+    controller, owner = served.attached(), served.owner()
+    for name in ("INT", "KILL", "USR1", "STOP", "NONSENSE"):
+        controller.signal(name)
+    controller.type(b"1")
+    served.typed(1)
+    asked = [request["signal"] for request in served.requests]
+    for name in ("USR1", "10", "NONSENSE"):
+        owner.signal(name)
+    owner.type(b"2")
+    served.typed(1)
+
+    assert asked == [signal.SIGINT, signal.SIGKILL]
+    assert [request["signal"] for request in served.requests[2:]] == [signal.SIGUSR1]
+
+
+def test_input_is_acknowledged_when_the_program_has_it(served: Served) -> None:
+    """By position; sent again it is not typed again."""
+    client = served.attached()
+    client.type(b"hello")
+    client.wait_until(lambda: client.taken == 5)
+    client.send(INPUT, struct.pack("!Q", 2) + b"llo!")
+    client.position = 6
+    client.wait_until(lambda: client.taken == 6)
+
+    assert served.typed(6) == b"hello!"
+
+
+def test_a_client_that_comes_back_goes_on_typing(served: Served) -> None:
+    """Its position is in hello; what it was not told of is not lost."""
+    client = served.attached(client=CLIENT)
+    client.type(b"first ")
+    assert served.typed(6) == b"first "
+    client.close()
+    again = served.attached(client=CLIENT)
+    again.type(b"second")
+
+    assert again.hello["client"] == CLIENT
+    assert again.hello["input"] == 6
+    assert served.typed(6) == b"second"
+
+
+def test_end_of_input_reaches_the_program_and_the_keeper(piped: Served) -> None:
+    """The pipe's last write end is the keeper's to close."""
+    client = piped.attached()
+    client.type(b"all there is")
+    client.end_stdin()
+    got = piped.typed(12)
+    piped.wait(lambda: piped.requests)
+
+    assert got == b"all there is"
+    assert piped.requests == [{"type": "close-stdin", "session": 0}]
+
+
+def test_only_an_owner_may_hold(served: Served) -> None:
+    """Or anybody with a link could stop the program."""
+    controller = served.attached(from_="start", hold=True, lossless=True, acks=False)
+    served.write(1 << 20)
+    journaled(served)
+
+    assert controller.hello["role"] == "control"
+    assert served.session.journal.end == 1 << 20
