@@ -142,7 +142,7 @@ def test_unknown_kinds_and_fields_are_ignored(served: Served) -> None:
     client = served.client()
     client.socket.sendall(message(200, b"of tomorrow") + message(1, bytes(9)))
     client.attach(colour="blue", lossless="yes")
-    client.socket.sendall(message(99) + message(23, b"x"))
+    client.socket.sendall(message(99) + message(24, b"x"))
     client.type(b"still typing")
 
     assert served.typed(12) == b"still typing"
@@ -241,7 +241,7 @@ CONVERSATION = st.lists(
         st.tuples(st.just("ack"), st.integers(0, 1 << 63)),
         st.tuples(st.just("ping"), st.integers(0, 20)),
         st.tuples(st.just("resize"), st.integers(1, 200)),
-        st.tuples(st.just("unknown"), st.integers(23, 255)),
+        st.tuples(st.just("unknown"), st.integers(24, 255)),
         st.tuples(st.just("parts"), st.integers(1, 50)),
     ),
     max_size=25,

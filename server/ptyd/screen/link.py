@@ -24,6 +24,8 @@ PATIENCE: Final = 2.0
 """Seconds without any progress after which a screen that owes a picture is taken for hung."""
 STEP: Final = 64 << 10
 """Bytes of growth worth a message while nobody waits."""
+SCROLLBACK: Final = 1000
+"""Lines of history that a screen keeps."""
 FIRST_BACKOFF: Final = 0.5
 LAST_BACKOFF: Final = 30.0
 
@@ -132,7 +134,15 @@ class ScreenLink:
         self.offset = 0
         self._loop.add_reader(ours.fileno(), self._on_readable)
         rows, cols = self._size
-        self._send({"type": "open", "folder": self._folder, "rows": rows, "cols": cols})
+        self._send(
+            {
+                "type": "open",
+                "folder": self._folder,
+                "rows": rows,
+                "cols": cols,
+                "scrollback": SCROLLBACK,
+            }
+        )
         return True
 
     def _tell(self, end: int) -> None:

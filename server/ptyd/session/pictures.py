@@ -94,6 +94,11 @@ class Pictures:
         if self._link.is_running:
             self._link.advance(end)
 
+    def resized(self) -> None:
+        """There is a new size at the end of the journal."""
+        if self._link.is_running:
+            self._link.wake(self._session.journal.end)
+
     def hold(self, end: int) -> bool:
         """Tell whether the program must wait, so that a picture can be had at all."""
         return bool(self._waiting) and self._link.is_running and end - self._link.offset > AHEAD

@@ -296,6 +296,7 @@ class Session:
         except Full:
             self._set_full()
         self.size = size
+        self.pictures.resized()
         fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.wake()
 
