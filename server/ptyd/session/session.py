@@ -23,11 +23,13 @@ from ptyd.session.mark import Marks
 from ptyd.session.people import People
 from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
-from ptyd.session.sizes import Size, Sizes
+from ptyd.session.sizes import Sizes
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from ptywire.size import Size
 
 SLICE: Final = 0.002
 """Seconds of serving readers before input has its turn."""
