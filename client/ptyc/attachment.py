@@ -156,9 +156,10 @@ class Attachment:
         options, hello = self._options, self._hello
         fields: dict[str, Any] = {
             "session": options.session or self._target.session,
-            "role": options.role,
             "lossless": options.lossless,
         }
+        if options.role == "view":
+            fields["role"] = options.role  # else all that one has: an owner's window may count
         if options.hold:
             fields["hold"] = True
         if options.name:
