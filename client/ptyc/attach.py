@@ -34,8 +34,9 @@ class Options(NamedTuple):
 
     ``from_`` is an offset or "snapshot", "start", "end"; ``role`` "control" or "view"; ``lossless``
     and ``hold`` as on the wire; ``session`` 0 leaves the choice to the target; ``tty`` is what the
-    caller knows of the session, None to be told by the server; ``name`` is shown to others.
-    ``detach_names`` is ``detach_keys`` for people.
+    caller knows of the session, None to be told by the server; ``name`` is shown to others;
+    ``counts`` whether our window has a say in the session's size; ``clipboard`` whether the program
+    may set the user's. ``detach_names`` is ``detach_keys`` for people.
     """
 
     stdin: bool = True
@@ -49,6 +50,8 @@ class Options(NamedTuple):
     session: int = 0
     tty: bool | None = None
     name: str = ""
+    counts: bool = True
+    clipboard: bool = False
 
 
 def attach(target: Target, options: Options) -> int:
@@ -75,7 +78,7 @@ def attach(target: Target, options: Options) -> int:
         options = options._replace(lossless=True)
     user = User(terminal, out, modes, reads=options.stdin)
     signals = Signals()
-    display = Display(out, err, modes)
+    display = Display(out, err, modes, user.title)
     attachment = Attachment(target, addresses, options, user=user, display=display, signals=signals)
     line = ""
     try:

@@ -5,6 +5,7 @@ Nothing in the loop waits but the poll. The rules:
 - Standard input is not read before the server said hello: what was typed for the shell stays there.
 - Typed bytes are kept until acknowledged, output until shown; both survive a lost connection.
 - An offset is acknowledged after the write that showed it returned.
+- While a picture is owed, no offset stands for what is on the screen.
 - An exit status ends the loop after the last byte is shown; :class:`Left` ends it at once.
 """
 
@@ -17,11 +18,12 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ptyc import typed
+from ptyc.answers import Answers
 from ptyc.fault import FAILED, Left, printable
 from ptyc.hello import Hello, number, parse_hello
 from ptyc.keyboard import Keyboard
 from ptyc.line import Line
-from ptyc.replies import ReplyFilter
+from ptyc.presence import Presence
 from ptyc.user import STDIN
 from ptywire import message as wire
 
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from ptyc.user import User
     from ptywire.detach import Fed
 
-_REPLY_GRACE: Final = 0.1
-"""Seconds after the history was written in which the terminal may still answer its queries."""
 _FORCE_COUNT: Final = 3
 _FORCE_WITHIN: Final = 2.0
 """So many interrupts within so many seconds end ptyc itself, as docker's client has it."""
@@ -64,7 +64,10 @@ class Attachment:
         self._hello: Hello | None = None
         self._size: wire.Resize | None = None
         self._acked = 0
-        self._answers_from: float | None = None
+        self._awaits_picture = False
+        self._answers = Answers(self._keyboard, terminal=user.terminal is not None)
+        prefix = options.detach_names.rpartition(" ")[0]
+        self._presence = Presence(self.line, display, user, self._keyboard, prefix)
         self._eof_sent = False
         self._interrupts: list[float] = []
         self._status: int | None = None
@@ -120,9 +123,13 @@ class Attachment:
 
     def _timeout(self, *, deaf: bool) -> float | None:
         """Milliseconds until the next thing to do without being asked."""
-        deadlines = [self._keyboard.deadline, self._answers_from]
+        deadlines = [self._keyboard.deadline, self._answers.deadline]
         if self._status is None:
-            deadlines += [*self.line.deadlines(deaf=deaf), self.line.reconnect.notice_at]
+            deadlines += [
+                *self._presence.deadlines(),
+                *self.line.deadlines(deaf=deaf),
+                self.line.reconnect.notice_at,
+            ]
         due = [deadline for deadline in deadlines if deadline is not None]
         # Rounded up: poll(2) counts milliseconds, and one too early turns the loop for nothing.
         return max(0.0, (min(due) - time.monotonic()) * 1000 + 1) if due else None
@@ -130,14 +137,17 @@ class Attachment:
     def _keep_time(self, now: float) -> None:
         if self._keyboard.deadline is not None and now >= self._keyboard.deadline:
             self._type(self._keyboard.expire(now))
-        self._watch_replies(now)
+        held = self._answers.keep_time(now, self._display.rendered)
+        if held is not None:
+            self._type(held)
         if self._status is not None:
             return
+        self._presence.keep_time(now)
         reconnect = self.line.reconnect
         if reconnect.notice_at is not None and now >= reconnect.notice_at:
             reconnect.told = True
             keys = f" ({self._options.detach_names} to leave)" if self._keyboard.has_keys else ""
-            self._notice(f"connection lost, reconnecting…{keys}")
+            self._tell_of_loss(f"connection lost, reconnecting…{keys}")
         self.line.keep_time(now, deaf=self._display.is_full)
 
     # The server
@@ -146,22 +156,41 @@ class Attachment:
         options, hello = self._options, self._hello
         fields: dict[str, Any] = {
             "session": options.session or self._target.session,
-            "role": options.role,
             "lossless": options.lossless,
         }
+        if options.role == "view":
+            fields["role"] = options.role  # else all that one has: an owner's window may count
         if options.hold:
             fields["hold"] = True
         if options.name:
             fields["name"] = options.name
+        if self._can_answer:
+            fields["answers"] = True
         self._size = self._user.window()
-        if self._size is not None and options.role != "view":
+        if self._size is not None and self._counts:
             fields["rows"], fields["cols"] = self._size
-        if hello is None:
-            fields["from"] = options.from_
-        else:
-            fields["from"] = self._display.received
+        fields["from"] = options.from_
+        if hello is not None:
+            fields["from"] = "snapshot" if self._awaits_picture else self._display.received
             fields["epoch"], fields["client"] = hello.epoch, hello.client
+        if self._display.is_covered:
+            fields["hidden"] = True  # until there is a picture to go on from
         return wire.encode(wire.Attach(fields))
+
+    @property
+    def _can_answer(self) -> bool:
+        """Whether a terminal is here that answers queries and types the answers."""
+        user = self._user
+        return user.terminal is not None and user.modes is not None and self._may_type
+
+    @property
+    def _counts(self) -> bool:
+        """Whether our window has a say in the session's size."""
+        return self._may_type and self._options.counts
+
+    @property
+    def _may_type(self) -> bool:
+        return self._options.role != "view" and not self._only_watches
 
     def _receive(self) -> None:
         messages, ended = self.line.receive()
@@ -179,7 +208,7 @@ class Attachment:
             case wire.Output() as output:
                 self._display.output(output)
             case wire.Snapshot() as snapshot:
-                self._display.snapshot(snapshot)
+                self._take_snapshot(snapshot)
             case wire.InputAck(position):
                 self._typed.acknowledge(position)
             case wire.Event(fields):
@@ -194,6 +223,7 @@ class Attachment:
             case "hello":
                 self._take_hello(parse_hello(fields))
             case "exited":
+                self._presence.forget_panel()
                 self._status = min(number(fields, "status", FAILED), 255)
             case "gap":
                 self._has_gap = True
@@ -203,8 +233,23 @@ class Attachment:
                 self._notice("the server's disk is full: the program waits")
             case "journal":
                 self._notice("the server's disk has room again")
+            case "clients":
+                self._presence.take_clients(fields, time.monotonic())
+            case "resized":
+                size = number(fields, "rows"), number(fields, "cols")
+                self._presence.resized(*size, time.monotonic())
+            case "answerer":
+                self._answers.elect(answers=fields.get("answers") is True)
+            case "refused":
+                self._presence.take_refusal(fields)
             case _:
                 pass
+
+    def _take_snapshot(self, snapshot: wire.Snapshot) -> None:
+        self._awaits_picture = False
+        self._display.snapshot(snapshot)
+        self._presence.resized(snapshot.rows, snapshot.cols, time.monotonic())
+        self._answers.replay(snapshot.end)  # a server without a screen shows history instead
 
     def _take_hello(self, hello: Hello) -> None:
         before, self._hello = self._hello, hello
@@ -214,14 +259,18 @@ class Attachment:
             unsure = self._typed.restart(hello.input)
         self.line.attached()
         self._acked = 0
-        if before is not None and hello.start_at != self._display.received:
-            self._display.clear()  # not what we asked for: the screen is told anew
-        self._display.start_at(hello.start_at)
+        self._awaits_picture = hello.snapshot
+        if not hello.snapshot:
+            if before is not None and hello.start_at != self._display.received:
+                self._display.clear()  # not what we asked for: the screen is told anew
+            self._display.start_at(hello.start_at)
+        self._display.allow(watches=hello.role == "view", clipboard=self._options.clipboard)
+        again, lossless = before is not None, self._options.lossless
+        self._presence.attached(hello, time.monotonic(), again=again, lossless=lossless)
         if hello.tty:
             self._user.make_raw()
-            if hello.start_at < hello.end and self._user.terminal is not None:
-                self._keyboard.replies = ReplyFilter()
-                self._answers_from = None
+            if hello.start_at < hello.end:
+                self._answers.replay(hello.end)
         else:
             self._eof_sent = False  # closing twice is harmless, ^D twice is not
         if hello.role == "view" and self._user.terminal is None:
@@ -254,6 +303,11 @@ class Attachment:
         if not self._only_watches:
             self._typed.add(fed.passed)
         self._send_typed()
+        now = time.monotonic()
+        if fed.passed:
+            self._presence.typed(now)
+        for letter in fed.commands:
+            self._presence.command(letter, now)
         if fed.detached:
             raise Left(0, "detached")
 
@@ -269,17 +323,6 @@ class Attachment:
             self._eof_sent = True
             self.line.send(wire.encode(wire.StdinEof()))
 
-    def _watch_replies(self, now: float) -> None:
-        """Let the terminal's answers through once the history is shown."""
-        if self._keyboard.replies is None or self._hello is None:
-            return
-        if self._answers_from is None:
-            if self._display.rendered >= self._hello.end:
-                self._answers_from = now + _REPLY_GRACE
-        elif now >= self._answers_from:
-            self._answers_from = None
-            self._type(self._keyboard.stop_filtering(now))
-
     def _show(self, sink: Sink) -> None:
         try:
             self._display.write()
@@ -293,6 +336,12 @@ class Attachment:
 
     def _notice(self, text: str) -> None:
         self._display.notice(f"ptyc: {text}", raw=self._user.is_raw)
+
+    def _tell_of_loss(self, text: str) -> None:
+        """Where a program draws, a line at the cursor would stay: draw it where it is repaired."""
+        modes = self._user.modes
+        if modes is None or not modes.in_alternate or not self._presence.cover([f"ptyc: {text}"]):
+            self._notice(text)
 
     # Signals
 
@@ -326,7 +375,8 @@ class Attachment:
 
     def _resize(self) -> None:
         size = self._user.window()
-        if size is None or size == self._size or not self.line.is_attached or self._only_watches:
+        self._presence.window_changed(time.monotonic())
+        if size is None or size == self._size or not self.line.is_attached or not self._counts:
             return
         self._size = size
         self.line.send(wire.encode(size))
@@ -338,7 +388,7 @@ class Attachment:
         self._user.go_on()
         self._size = None
         size = self._user.window()
-        if size is None or self._only_watches or not self.line.is_attached:
+        if size is None or not self._counts or not self.line.is_attached:
             return
         if self._user.modes is not None and self._user.modes.in_alternate:
             # A program that draws draws again when its size changes, and not otherwise.

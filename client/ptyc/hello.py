@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 
 class Hello(NamedTuple):
-    """See ARCHITECTURE.md. ``start_at`` is its ``from``, the offset of the first byte to come."""
+    """See ARCHITECTURE.md. ``start_at`` is its ``from``, the offset of the first byte to come.
+
+    With ``snapshot`` a picture comes before it, and says itself where the stream goes on.
+    """
 
     client: str
     epoch: int
@@ -16,6 +19,10 @@ class Hello(NamedTuple):
     doubt: int
     start_at: int
     end: int
+    id: int = 0
+    snapshot: bool = False
+    rows: int = 0
+    cols: int = 0
 
 
 def parse_hello(fields: dict[str, Any]) -> Hello:
@@ -28,6 +35,10 @@ def parse_hello(fields: dict[str, Any]) -> Hello:
         doubt=number(fields, "doubt"),
         start_at=number(fields, "from"),
         end=number(fields, "end"),
+        id=number(fields, "id"),
+        snapshot=fields.get("snapshot") is True,
+        rows=number(fields, "rows"),
+        cols=number(fields, "cols"),
     )
 
 

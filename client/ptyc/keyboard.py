@@ -1,4 +1,7 @@
-"""Typed bytes on their way to the program: detach keys found, old answers dropped.
+"""Typed bytes on their way to the program: detach and command keys found, old answers dropped.
+
+A command is a letter behind the detach keys but for their last: ctrl-p w, where ctrl-p ctrl-q
+detaches. Where that letter is itself the last detach key, it is the letter with shift.
 
 Pure: the caller reads the terminal and the clock.
 """
@@ -25,6 +28,7 @@ class Keyboard:
         self._keys = keys
         self._encoding = "plain"
         self._detach = DetachKeys(keys)
+        self._commands = ""
 
     @property
     def has_keys(self) -> bool:
@@ -40,8 +44,31 @@ class Keyboard:
             return b""
         held = self._detach.flush()
         self._encoding = encoding
-        self._detach = DetachKeys(_encode(self._keys, encoding))
+        self._detach = DetachKeys(_encode(self._keys, encoding), self._sequences())
         return held
+
+    def listen_for(self, letters: str) -> None:
+        """Take these commands out of what is typed; the others are the program's."""
+        if letters != self._commands:
+            self._commands = letters
+            self._detach.set_commands(self._sequences())
+
+    def key_of(self, letter: str) -> str:
+        """Return the key of a command behind the prefix, "" when there can be none."""
+        if len(self._keys) < 2:
+            return ""
+        return letter.upper() if self._keys[-1:] == letter.encode() else letter
+
+    def _sequences(self) -> dict[bytes, str]:
+        prefix = _encode(self._keys[:-1], self._encoding)
+        sequences: dict[bytes, str] = {}
+        for letter in self._commands:
+            if key := self.key_of(letter).encode():
+                sequences[prefix + key] = letter
+                if self._encoding == "kitty" and key.islower():
+                    # Where a program asks for every key as a sequence.
+                    sequences[prefix + b"\x1b[%du" % ord(key)] = letter
+        return sequences
 
     def feed(self, data: bytes, now: float) -> Fed:
         """Take bytes typed at ``now``, in seconds; return those to pass on."""

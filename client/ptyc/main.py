@@ -21,6 +21,13 @@ _STARTS: Final = ("snapshot", "start", "end")
 _EPILOG: Final = """\
 TARGET is the NAME of a container on this machine, NAME/N for one of its other sessions, HOST:PORT,
 or a whole link. The token comes from --token-file, the link, PTYC_TOKEN, or is asked for.
+
+Behind the detach keys but for the last one (ctrl-p), while others are here:
+  w  who is here                     any key brings the screen back
+  d  ask for the turn to type        where only one drives (ptyd run --one-driver)
+  g  give it to the first who asks   the same
+Who comes and goes is told in the title of the window; nothing of it is drawn on the screen.
+
 The exit status is the program's; 0 after a detach; 125 when ptyc itself failed."""
 
 
@@ -58,10 +65,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--detach-keys",
         metavar="KEYS",
         default=DEFAULT,
-        help=f"keys that leave the session ({DEFAULT}); an empty string switches them off",
+        help=f"keys that leave the session ({DEFAULT}); an empty string switches them off, "
+        "and the keys below",
     )
     parser.add_argument("--no-stdin", action="store_true", help="do not read standard input")
     parser.add_argument("--view", action="store_true", help="only watch")
+    parser.add_argument(
+        "--name", metavar="NAME", help="what others call you (PTYC_NAME, or your user name)"
+    )
+    parser.add_argument("--no-size", action="store_true", help="leave the session's size to others")
+    parser.add_argument(
+        "--clipboard", action="store_true", help="let the program set your clipboard (OSC 52)"
+    )
     parser.add_argument("--session", type=_natural, default=0, metavar="N", help="session number")
     parser.add_argument(
         "--from",
@@ -81,6 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     target = _with_token(parse_target(arguments.target), arguments.token_file)
     from ptyc.attach import Options, attach
+    from ptyc.name import user_name
 
     options = Options(
         stdin=not arguments.no_stdin,
@@ -89,6 +105,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from_=arguments.start,
         role="view" if arguments.view else "control",
         session=arguments.session,
+        name=user_name() if arguments.name is None else arguments.name,
+        counts=not arguments.no_size,
+        clipboard=arguments.clipboard,
     )
     return attach(target, options)
 

@@ -55,6 +55,8 @@ class Modes:
     def feed(self, data: bytes | memoryview) -> None:
         """Take bytes that the terminal was given; a sequence may be split anywhere."""
         chunk = self._tail + bytes(data)
+        if not (b"\x1b" in chunk or b"\x0e" in chunk or b"\x0f" in chunk):
+            return  # most of a flood
         for match in _SEQUENCE.finditer(chunk):
             self._take(match)
         unfinished = _UNFINISHED.search(chunk, max(0, len(chunk) - 80))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptyc.fault import FAILED, Left
 from ptyc.terminal import is_terminal, window_size
+from ptyc.title import Title
 
 if TYPE_CHECKING:
     from ptyc.modes import Modes
@@ -31,6 +32,7 @@ class User:
         self, terminal: Terminal | None, out: Sink, modes: Modes | None, *, reads: bool
     ) -> None:
         self.terminal, self.modes = terminal, modes
+        self.title = Title(os.environ.get("TERM", "") if modes is not None else "")
         self.stdin_open = reads and _is_open(STDIN)
         self._out = out
 
@@ -83,7 +85,7 @@ class User:
     def restore(self) -> None:
         """Leave the terminal as it was found: idempotent, on every way out."""
         if self.modes is not None:
-            self._tell(self.modes.off())
+            self._tell(self.modes.off() + self.title.hide())
         if self.terminal is not None:
             self.terminal.restore()
 

@@ -22,6 +22,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--no-sig-proxy", dest="sig_proxy", action="store_false", help="keep signals to ourselves"
     )
+    parser.add_argument("--name", "--as", dest="known_as", metavar="NAME", help="for others to see")
+    parser.add_argument("--no-size", action="store_true", help="leave the size to others")
+    parser.add_argument(
+        "--clipboard", action="store_true", help="let the program set ours (OSC 52)"
+    )
     parser.add_argument("name", metavar="NAME[/N]")
     options = parser.parse_args(arguments)
     try:
@@ -34,6 +39,7 @@ def main(arguments: list[str]) -> int:
         raise Failure(f"{name} has ended: ptyd logs {name} shows what it printed")
     from ptyc.address import Target  # the client, once there is something to attach to
     from ptyc.attach import Options, attach
+    from ptyc.name import user_name
 
     return attach(
         Target(path=container.control, name=name, session=session),
@@ -45,5 +51,8 @@ def main(arguments: list[str]) -> int:
             hold=options.hold,
             sig_proxy=options.sig_proxy,
             session=session,
+            name=user_name() if options.known_as is None else options.known_as,
+            counts=not options.no_size,
+            clipboard=options.clipboard,
         ),
     )

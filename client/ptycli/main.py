@@ -16,6 +16,7 @@ VERBS: Final = {
     "ps": "list containers",
     "logs": "print what a session printed",
     "inspect": "show everything known of a container, as JSON",
+    "size": "choose whose window decides how large a terminal is",
     "share": "make a link that lets others watch or drive",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",

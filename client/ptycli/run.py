@@ -61,6 +61,7 @@ def attach(container: Container, options: argparse.Namespace) -> int:
     """Attach in the foreground; return the program's exit status, or 0 after a detach."""
     from ptyc.attach import Options
     from ptyc.attach import attach as attach_to
+    from ptyc.name import user_name
 
     code = attach_to(
         Target(path=container.control, name=options.name),
@@ -71,6 +72,9 @@ def attach(container: Container, options: argparse.Namespace) -> int:
             from_="start",
             tty=options.tty,
             hold=True,
+            name=user_name() if options.known_as is None else options.known_as,
+            counts=not options.no_size,
+            clipboard=options.clipboard,
         ),
     )
     if options.rm and container.read_state()["status"] == "exited":
@@ -102,6 +106,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--cert", metavar="FILE", help="TLS certificate (PEM); default off loopback: made here")
     add("--key", metavar="FILE", help="its key (PEM)")
     add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
+    add("--size", metavar="POLICY", default="latest", help="whose window counts, see ptyd size")
+    add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
+    add("--as", dest="known_as", metavar="NAME", help="what others call us: our user name")
+    add("--no-size", action="store_true", help="our window does not count")
+    add("--clipboard", action="store_true", help="let the program set our clipboard (OSC 52)")
     add("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
@@ -128,8 +137,10 @@ def check(options: argparse.Namespace) -> None:
         raise Failure("--cert and --key go together")
     options.log_max = size_of(options.log_max)
     from ptywire.detach import parse_keys
+    from ptywire.size import parse_policy
 
     try:
+        options.fixed_size = parse_policy(options.size)
         options.detach_names = options.detach_keys.replace(",", " ")
         options.detach_keys = parse_keys(options.detach_keys)
         options.volume = [parse_volume(text) for text in options.volume]
@@ -234,7 +245,8 @@ def prepare_tls(container: Container, options: argparse.Namespace) -> None:
 def box_options(
     options: argparse.Namespace, maps: IdMaps, hostname: str, volumes: Sequence[Volume]
 ) -> BoxOptions:
-    rows, cols = window_size()
+    fixed: str | tuple[int, int] = options.fixed_size
+    rows, cols = window_size() if isinstance(fixed, str) else fixed
     own = {
         "name": options.name,
         "rm": options.rm,
@@ -246,6 +258,8 @@ def box_options(
         "key": options.key,
         "host_names": options.host_name,
         "log_max": options.log_max,
+        "size": options.size,
+        "one_driver": options.one_driver,
     }
     return BoxOptions(
         args=options.command,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.net.access import Tokens
 from ptyd.session.session import Session
-from ptyd.session.sizes import parse_policy
+from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     import asyncio

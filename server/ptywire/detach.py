@@ -2,13 +2,17 @@ r"""Detach keys: a sequence of keys that leaves a session, found in a stream of 
 
 The notation is docker's: single characters or ``ctrl-`` with one of ``a-z @ [ \ ] ^ _``, separated
 by commas; the empty string switches the keys off. A typed prefix of the sequence is held back until
-it is complete, broken, or flushed by the caller after :data:`HOLD` seconds.
+it is complete, broken, or flushed by the caller after :data:`HOLD` seconds. Other sequences may be
+looked for beside it, which ask something of the client and are swallowed too.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT: Final = "ctrl-p,ctrl-q"
 HOLD: Final = 0.5
@@ -19,10 +23,14 @@ _CONTROL: Final = re.compile(r"[Cc][Tt][Rr][Ll]-([@-_a-z])")
 
 
 class Fed(NamedTuple):
-    """What to pass on, and whether the keys are complete (then the rest is dropped)."""
+    """What to pass on, and whether the keys are complete (then the rest is dropped).
+
+    ``commands`` are the names of other sequences that were typed, in order.
+    """
 
     passed: bytes
     detached: bool
+    commands: tuple[str, ...] = ()
 
 
 def parse_keys(text: str) -> bytes:
@@ -39,50 +47,55 @@ def parse_keys(text: str) -> bytes:
 
 
 class DetachKeys:
-    """Finds the sequence under any split of the input (Knuth, Morris and Pratt)."""
+    """Finds the sequence, and those of ``commands``, under any split of the input.
 
-    def __init__(self, keys: bytes) -> None:
+    No sequence may begin with another whole one.
+    """
+
+    def __init__(self, keys: bytes, commands: Mapping[bytes, str] | None = None) -> None:
         self._keys = keys
-        self._matched = 0
-        self._fallback = _failure_table(keys)
+        self._commands = commands or {}
+        self._held = b""
 
     @property
     def holding(self) -> bool:
         """Whether a prefix is held back and wants a timer."""
-        return self._matched > 0
+        return bool(self._held)
+
+    def set_commands(self, commands: Mapping[bytes, str]) -> None:
+        """Look for these from here on; what is held back stays held."""
+        self._commands = commands
 
     def feed(self, data: bytes) -> Fed:
         """Take typed bytes; return those to pass on."""
         if not self._keys:
             return Fed(data, detached=False)
+        sequences = (self._keys, *self._commands)
+        firsts = {sequence[:1] for sequence in sequences}
         passed = bytearray()
-        for byte in data:
-            while self._matched and byte != self._keys[self._matched]:
-                shorter = self._fallback[self._matched - 1]
-                passed += self._keys[: self._matched - shorter]
-                self._matched = shorter
-            if byte != self._keys[self._matched]:
-                passed.append(byte)
-                continue
-            self._matched += 1
-            if self._matched == len(self._keys):
-                self._matched = 0
-                return Fed(bytes(passed), detached=True)
-        return Fed(bytes(passed), detached=False)
+        commands: list[str] = []
+        at = 0
+        while at < len(data):
+            if not self._held:
+                found = [index for first in firsts if (index := data.find(first, at)) >= 0]
+                begin = min(found, default=len(data))
+                passed += data[at:begin]
+                at = begin
+            self._held += data[at : at + 1]
+            at += 1
+            # The longest end of what is held that a sequence begins with stays held.
+            while self._held and not any(each.startswith(self._held) for each in sequences):
+                passed += self._held[:1]
+                self._held = self._held[1:]
+            if self._held == self._keys:
+                self._held = b""
+                return Fed(bytes(passed), detached=True, commands=tuple(commands))
+            if self._held in self._commands:
+                commands.append(self._commands[self._held])
+                self._held = b""
+        return Fed(bytes(passed), detached=False, commands=tuple(commands))
 
     def flush(self) -> bytes:
         """Give up the prefix that is held back and return it."""
-        held = self._keys[: self._matched]
-        self._matched = 0
+        held, self._held = self._held, b""
         return held
-
-
-def _failure_table(keys: bytes) -> list[int]:
-    table = [0] * len(keys)
-    length = 0
-    for index in range(1, len(keys)):
-        while length and keys[index] != keys[length]:
-            length = table[length - 1]
-        length += keys[index] == keys[length]
-        table[index] = length
-    return table

@@ -119,3 +119,67 @@ def test_the_filter_takes_anything(chunks: list[bytes]) -> None:
         assert len(replies.feed(chunk)) <= sum(map(len, chunks))
     replies.flush()
     assert not replies.holding
+
+
+@pytest.mark.parametrize(
+    ("keys", "encoding", "typed", "commands"),
+    [
+        (KEYS, "plain", b"\x10w\x10d\x10g", ("w", "d", "g")),
+        (KEYS, "kitty", b"\x1b[112;5uw\x1b[112;5u\x1b[100u", ("w", "d")),
+        (KEYS, "xterm", b"\x1b[27;5;112~g", ("g",)),
+        (b"\x01d", "plain", b"\x01D\x01w", ("d", "w")),
+    ],
+)
+def test_commands_are_taken_out_byte_by_byte(
+    keys: bytes, encoding: str, typed: bytes, commands: tuple[str, ...]
+) -> None:
+    """Behind the prefix, in every encoding; the detach keys come first."""
+    keyboard = Keyboard(keys)
+    keyboard.encode_keys(encoding)
+    keyboard.listen_for("wdg")
+    results = [keyboard.feed(bytes([byte]), 0.0) for byte in typed]
+
+    assert sum((fed.commands for fed in results), ()) == commands
+    assert b"".join(fed.passed for fed in results) == b""
+    assert not any(fed.detached for fed in results)
+
+
+def test_a_command_that_means_nothing_is_the_programs() -> None:
+    """Only what is listened for is taken, and nothing without a prefix."""
+    keyboard = Keyboard(KEYS)
+    keyboard.listen_for("w")
+    single = Keyboard(b"\x1d")
+    single.listen_for("wdg")
+
+    assert keyboard.feed(b"\x10d\x10wx", 0.0) == Fed(b"\x10dx", detached=False, commands=("w",))
+    assert single.feed(b"wdg", 0.0) == Fed(b"wdg", detached=False)
+    assert keyboard.feed(b"\x10", 1.0).passed == b""
+    keyboard.listen_for("")
+    assert keyboard.feed(b"w\x10\x11", 1.1) == Fed(b"\x10w", detached=True)
+
+
+@given(st.lists(st.sampled_from([b"\x10", b"\x11", b"w", b"d", b"x"])), st.integers(1, 5))
+def test_commands_do_not_depend_on_chunks(keys: list[bytes], size: int) -> None:
+    """The same is passed and taken however the reads are cut."""
+    stream = b"".join(keys)
+    whole, cut = Keyboard(KEYS), Keyboard(KEYS)
+    whole.listen_for("wd")
+    cut.listen_for("wd")
+    expected = whole.feed(stream, 0.0)
+    passed, commands, detached = b"", (), False
+    for index in range(0, len(stream), size):
+        fed = cut.feed(stream[index : index + size], 0.0)
+        passed, commands, detached = passed + fed.passed, commands + fed.commands, fed.detached
+        if detached:
+            break
+
+    assert Fed(passed, detached, commands) == expected
+
+
+def test_a_filter_that_stays_lets_keys_through() -> None:
+    """Escape is not held back, and shift-F3 is no position."""
+    replies = ReplyFilter(keys=True)
+
+    assert replies.feed(b"\x1b") == b"\x1b"
+    assert replies.feed(b"\x1b[1;2R\x1b[12;40R\x1b[") == b"\x1b[1;2R"
+    assert replies.feed(b"0n") == b""

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from ptyd.session import session as session_module
 from ptyd.session.session import HOLD_LAG, LAST_OUTPUT, Session
-from ptyd.session.sizes import MAX_COLS, MAX_ROWS
 from ptywire import message as wire
+from ptywire.size import MAX_COLS, MAX_ROWS
 from ptywire.websocket import binary_header
 from session_program import Program, pattern, run_until, serving
 

@@ -11,7 +11,6 @@ from ptyd.net.attach import Wish, parse_attach
 from ptyd.net.window import Window
 from ptyd.session.people import OWNER, VIEW
 from ptyd.session.pictures import VISIBLE, WITH_HISTORY
-from ptyd.session.sizes import parse_policy
 from ptywire.message import (
     CLOSE_EXITED,
     CLOSE_GONE,
@@ -36,6 +35,7 @@ from ptywire.message import (
     decode_client,
     encode,
 )
+from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     from ptyd.container import Container

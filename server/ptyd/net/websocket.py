@@ -31,6 +31,7 @@ class WebSocket:
         self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
         self._viewer: Viewer | None = None
         self._message = bytearray()
+        self._closed = False
         self._unparsed = 0  # bytes since the last end of a frame
         self._heard = self._opened = time.monotonic()
 
@@ -57,6 +58,7 @@ class WebSocket:
 
     def close(self, code: int, reason: str) -> None:
         """Close after what has been written; the first close counts."""
+        self._closed = True
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason[:120])
             self._flush()
@@ -91,7 +93,9 @@ class WebSocket:
             # back to 0, and acks are parsed like everything else.
             length = len(event.data)
             self._unparsed -= len(binary_header(length)) + _MASK + length
-            if self._protocol.state is State.OPEN:
+            # Not the protocol's state: a close at the end of ``data`` has changed it already, and
+            # the last words before it count.
+            if not self._closed:
                 self._on_frame(event)
         self._flush()
         if self._protocol.close_expected():

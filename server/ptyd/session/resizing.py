@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ptyd.session.sizes import Size, Sizes
+from ptyd.session.sizes import Sizes
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from ptywire.size import Size
 
 PAUSE: Final = 0.05
 """Seconds between two changes: a window that is dragged asks for hundreds."""

@@ -26,13 +26,13 @@ from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
 from ptyd.session.reader import Expected, Reader
 from ptyd.session.resizing import Resizing
-from ptyd.session.sizes import clamp
+from ptywire.size import clamp
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from ptyd.session.sizes import Size
+    from ptywire.size import Size
 
 SLICE: Final = 0.002
 """Seconds of serving readers before input has its turn."""

@@ -1,0 +1,133 @@
+"""Others, in words: who came, who left, whose turn it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyc.company import Company
+from ptyc.panel import draw
+from ptyc.title import Title
+
+
+def person(number: int, name: str = "", **fields: Any) -> dict[str, Any]:
+    return {"id": number, "name": name or f"guest-{number}", "role": "control", **fields}
+
+
+def clients(*people: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"event": "clients", "clients": list(people), "count": len(people), **fields}
+
+
+def company(*people: dict[str, Any], me: int = 1, **fields: Any) -> Company:
+    made = Company()
+    made.begin(me)
+    made.take(clients(*people, **fields))
+    return made
+
+
+def test_who_comes_and_goes_is_told_but_for_those_who_were_there() -> None:
+    """The first list is no news; of many their number is said."""
+    it = Company()
+    it.begin(1)
+
+    assert it.take(clients(person(1), person(2, "ada"))) == []
+    assert it.take(clients(person(1), person(2, "ada"), person(3, "bob"))) == ["bob came"]
+    assert it.take(clients(person(1))) == ["ada and bob left"]
+    assert it.take(clients(*map(person, range(1, 6)))) == ["guest-2, guest-3 and 2 more came"]
+
+
+def test_who_comes_back_at_once_was_not_away() -> None:
+    """A lost connection makes a new number for the same name."""
+    it = company(person(1), person(2, "ada"))
+
+    assert it.take(clients(person(1), person(7, "ada"))) == []
+    assert it.take(clients(person(1)), quiet=True) == []
+
+
+def test_a_crowd_is_no_news() -> None:
+    """Where not everybody is listed nobody can be missed."""
+    it = company(person(1), person(2))
+
+    assert it.take(clients(person(1), person(3)) | {"count": 500}) == []
+    assert it.lines()[-1] == "and 498 more"
+
+
+def test_turns() -> None:
+    """Who drives, who asks in which order, and who may grant."""
+    it = company(person(1), person(2, "ada", driver=True), one_driver=True)
+    assert it.is_driven_by_another
+    assert not it.may_grant
+
+    assert it.take(clients(person(1, driver=True), person(2, "ada"), one_driver=True)) == [
+        "you drive"
+    ]
+    assert it.may_grant
+    it.take(clients(person(1, driver=True), person(2), person(3, asks=True), one_driver=True))
+    before = it.asking
+    it.take(
+        clients(person(1, driver=True), person(2, asks=True), person(3, asks=True), one_driver=True)
+    )
+    assert [each.id for each in it.asking] == [3, 2]
+    assert [each.id for each in it.newly_asking(before)] == [2]
+
+
+def test_names_cannot_drive_the_terminal() -> None:
+    """A server is believed nothing."""
+    it = company(person(1), person(2, "a\x1b]0;x\x07\nb"))
+
+    assert "\x1b" not in "".join(it.lines())
+    assert it.lines()[1].startswith("a?]0;x?")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "name", "asks", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON, JSON)
+def test_any_event(listed: object, count: object, one: object) -> None:
+    """Whatever is in it."""
+    it = company(person(1), person(2))
+
+    it.take({"clients": listed, "count": count, "one_driver": one})
+    it.lines()
+
+
+def test_news_in_the_title_and_back() -> None:
+    """The title before is pushed once and popped once; the program's own is set again."""
+    title = Title("xterm-256color")
+
+    assert title.show("one", 1.0) == b"\x1b[22;2t\x1b]2;ptyc: one\x1b\\"
+    assert title.show("two", 2.0, urgent=True) == b"\x1b]2;ptyc: two\x1b\\\x07"
+    assert title.until == 17.0
+    assert title.hide() == b"\x1b[23;2t"
+    assert title.hide() == b""
+    title.show("three", 1.0)
+    for byte in b"text\x1b]0;its own\x1b\\\x1b[m\x1b]2;unfinished":
+        title.watch(bytes([byte]))
+    assert title.hide() == b"\x1b[23;2t\x1b]2;its own\x1b\\"
+
+
+def test_a_terminal_without_a_title() -> None:
+    """The Linux console would show the text."""
+    title = Title("linux")
+
+    assert title.show("one", 1.0) == b""
+    assert title.until is None
+
+
+def test_a_panel_fits() -> None:
+    """At the bottom, cut to the screen; what does not fit is counted."""
+    drawn = draw(["one", "two", "x" * 99, "four"], 3, 10)
+
+    assert b"\x1b[1;1H\x1b[7m one\x1b[K" in drawn
+    assert b"\x1b[3;1H\x1b[7m and 2 lin\x1b[K" in drawn
+    assert b"\x1b[7m one" in draw(["one"], 24, 80)
+    assert b"\x1b[24;1H" in draw(["one"], 24, 80)
