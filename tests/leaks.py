@@ -23,7 +23,7 @@ _SETTLE = 5.0
 
 
 @contextlib.contextmanager
-def checked(folder: str) -> Iterator[None]:
+def checked(folder: str | None = None) -> Iterator[None]:
     """Run a test, then fail if it left something; what was left is ended all the same.
 
     Mounts are looked for below ``folder``, for others on this machine may mount as well.
@@ -42,7 +42,7 @@ def checked(folder: str) -> Iterator[None]:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
     assert not stayed, f"processes were left: {stayed}"
-    assert not _mounts(folder), "mounts were left"
+    assert folder is None or not _mounts(folder), "mounts were left"
     assert _descriptors() == fds, "descriptors were left"
 
 
