@@ -87,14 +87,14 @@ class Ptyd:
         self, *words: str, stdin: bytes | int = b"", timeout: float = TIMEOUT, **env: str
     ) -> Done:
         """Run a program to its end, on pipes; ``stdin`` is bytes or a descriptor."""
-        given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         done: subprocess.CompletedProcess[bytes] = subprocess.run(
             self.command(*words),
             capture_output=True,
             timeout=timeout,
             check=False,
             env={**self.env, **env},
-            **given,  # type: ignore[call-overload]
+            **given,
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_leaks() -> Iterator[None]:
-    with leaks.checked():
+def _nothing_leaks(tmp_path: Path) -> Iterator[None]:
+    with leaks.checked(str(tmp_path)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Promises that want to be kept a thousand times, by ``make soak``; ``PTYD_SOAK`` sets the number."""
+"""Promises to be kept a thousand times, by ``make soak``; ``PTYD_SOAK`` is the number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * TIMES + 60)]
 
 @pytest.fixture
 def ptyd(tmp_path: Path) -> Iterator[Ptyd]:
-    with leaks.checked():
+    with leaks.checked(str(tmp_path)):
         ptyd = Ptyd(str(tmp_path / "root"))
         try:
             yield ptyd
