@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fake_ptyd import CLIENT, TOKEN, FakePtyd, Peer
+from fake_ptyd import TOKEN, FakePtyd, Peer
 from ptyc_user import MODULE, TerminalUser
 from ptywire import message as wire
 
@@ -186,122 +186,6 @@ def test_a_kick_is_explained(server: FakePtyd, user: TerminalUser) -> None:
     assert user.finish() == 125
     assert b"ptyc: disconnected by the owner: token with?[31mdrawn\r\n" in user.rest
     assert user.is_restored
-
-
-@pytest.mark.parametrize("how", ["abort", "going away", "timeout"])
-def test_resume_at_the_offset(server: FakePtyd, user: TerminalUser, how: str) -> None:
-    """After a broken connection the same client goes on at the next byte, both ways."""
-    peer, _ = server.attached()
-    peer.send(wire.Output(5, b"first"))
-    peer.expect_ack(5)
-    user.type(b"abcdef")
-    assert peer.expect_input(6, acknowledge=False) == b"abcdef"
-    if how == "abort":
-        peer.abort()
-    else:
-        peer.close(wire.CLOSE_GOING_AWAY if how == "going away" else wire.CLOSE_TIMEOUT)
-    again = server.accept()
-    fields = again.expect(wire.Attach).fields
-
-    assert (fields["from"], fields["epoch"], fields["client"]) == (5, 1, CLIENT)
-    again.hello(**{"from": 5, "end": 5, "input": 2})
-    assert again.expect(wire.Input) == wire.Input(2, b"cdef")
-    again.send(wire.Output(11, b"second"))
-    again.exit(0)
-    assert user.finish() == 0
-    assert user.rest == b"firstsecond"
-
-
-def test_a_lost_line_is_told_once_and_can_be_left(server: FakePtyd, user: TerminalUser) -> None:
-    """While nobody answers, one line says so and the detach keys work."""
-    server_peer, _ = server.attached()
-    user.wait_until(lambda: user.is_raw)
-    server_peer.abort()
-    server.stop()
-    user.sees("ptyc: connection lost, reconnecting… (ctrl-p ctrl-q to leave)\r\n")
-    user.type(DETACH)
-
-    assert user.finish() == 0
-    assert b"reconnecting" not in user.rest
-    assert user.is_restored
-
-
-def test_ctrl_c_ends_the_waiting(server: FakePtyd, user: TerminalUser) -> None:
-    """Ctrl-C, which the program cannot get now, ends ptyc."""
-    peer, _ = server.attached()
-    user.wait_until(lambda: user.is_raw)
-    peer.abort()
-    server.stop()
-    user.sees("reconnecting")
-    user.type(b"\x03")
-
-    assert user.finish() == 130
-    assert user.is_restored
-
-
-def test_typing_while_disconnected_arrives_once(server: FakePtyd, user: TerminalUser) -> None:
-    """The same server on the same port gets everything that it did not acknowledge."""
-    peer, _ = server.attached()
-    user.type(b"one")
-    assert peer.expect_input(3) == b"one"
-    peer.abort()
-    server.stop()
-    user.type(b"two")
-    with FakePtyd(port=server.port) as successor:
-        again, _ = successor.attached(input=3)
-
-        assert again.expect_input(3) == b"two"
-        again.exit(0)
-        assert user.finish() == 0
-
-
-def test_doubt_is_told(server: FakePtyd, user: TerminalUser) -> None:
-    """Bytes that a dying server may have swallowed are counted on standard error."""
-    peer, _ = server.attached(doubt=7)
-    user.sees("ptyc: 7 bytes that you typed may not have arrived")
-    peer.exit(0)
-
-    assert user.finish() == 0
-
-
-def test_a_snapshot_repaints(server: FakePtyd, user: TerminalUser) -> None:
-    """A snapshot comes after a reset of the terminal and is acknowledged."""
-    peer, _ = server.attached()
-    peer.send(wire.Snapshot(4000, 24, 80, b"picture"))
-    peer.expect_ack(4000)
-    user.sees(b"\x1b[H\x1b[2Jpicture")
-    peer.exit(0)
-
-    assert user.finish() == 0
-
-
-def test_another_offset_than_asked_for_clears_the_screen(
-    server: FakePtyd, user: TerminalUser
-) -> None:
-    """When the server cannot go on where we were, its replay does not follow old output."""
-    peer, _ = server.attached()
-    peer.send(wire.Output(3, b"old"))
-    peer.expect_ack(3)
-    peer.abort()
-    again, _ = server.attached(**{"from": 900, "end": 903})
-    again.send(wire.Output(903, b"new"))
-    user.sees(b"\x1b[H\x1b[2Jnew")
-    again.exit(0)
-
-    assert user.finish() == 0
-
-
-def test_answers_to_history_are_not_typed(server: FakePtyd, user: TerminalUser) -> None:
-    """What the terminal answers to a replayed query never reaches the program; keys do."""
-    peer, _ = server.attached(end=10, replay=True)
-    user.wait_until(lambda: user.is_raw)
-    user.type(b"\x1b[12;5Ra\x1b[?64;1;2cb\x1bP>|xterm(1)\x1b\\c\x1b[A")
-    assert peer.expect_input(6) == b"abc\x1b[A"
-    peer.send(wire.Output(10, b"0123456789"))
-    peer.expect_ack(10)
-    peer.exit(0)
-
-    assert user.finish() == 0
 
 
 def test_a_viewer_types_nothing_and_leaves_with_ctrl_c(server: FakePtyd) -> None:
