@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from ptyd.net.http import HttpConnection
     from ptyd.net.raw import RawClient
     from ptyd.net.websocket import WebSocket
 
 LINGER: Final = 30.0
 """Seconds after the exit that somebody may still come for the status."""
+
+
+MOST_STRANGERS: Final = 128
+"""Connections that may be open without a token."""
 
 
 class Container:
@@ -45,8 +50,8 @@ class Container:
         self.sessions: dict[int, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.raw_clients: set[RawClient] = set()
+        self._strangers: dict[HttpConnection, None] = {}
         self.on_over: Callable[[], None] = lambda: None
-        self._had_clients = False
         self._over = False
 
     def add_session(self, fields: dict[str, Any], fds: list[int], *, spliced: bool) -> None:
@@ -78,6 +83,16 @@ class Container:
         if isinstance(number, signal.Signals):
             self._request({"type": "signal", "session": session.number, "signal": int(number)})
 
+    def greet(self, stranger: HttpConnection) -> None:
+        """Count a connection that has not said who it is; of too many the oldest goes."""
+        self._strangers[stranger] = None
+        if len(self._strangers) > MOST_STRANGERS:
+            next(iter(self._strangers)).abort()
+
+    def dismiss(self, stranger: HttpConnection) -> None:
+        """It is known now, or gone."""
+        self._strangers.pop(stranger, None)
+
     def _tell_full(self, session: Session) -> None:
         state = "full" if session.full else "ok"
         for websocket in list(self.websockets):
@@ -93,8 +108,14 @@ class Container:
         if self._over or any(session.status is None for session in self.sessions.values()):
             return
         self._over = True
-        self._had_clients = self.clients > 0
-        self._loop.call_later(LINGER, self.on_over)
+        self._loop.call_later(LINGER, self._on_lingered)
+
+    def _on_lingered(self) -> None:
+        """Nobody else is waited for, but who wants every byte and has not had them all."""
+        if any(websocket.wants_all for websocket in self.websockets):
+            self._loop.call_later(LINGER / 10, self._on_lingered)
+        else:
+            self.on_over()
 
     def on_client_gone(self) -> None:
         """Once it is over and everybody who was there has the status, nobody is waited for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 HEARTBEAT = 5.0
+MOST_FILES = 1 << 16
 MOST_REQUESTS = 64
 """Requests that may wait for the keeper before signals are dropped."""
 
@@ -56,7 +58,12 @@ class Server:
     def _load_tls(self, options: dict[str, Any]) -> ssl.SSLContext | None:
         if not options["tls"]:
             return None
-        return server_context(options["cert"], options["key"])
+        try:
+            return server_context(options["cert"], options["key"])
+        except OSError as error:  # ssl.SSLError is one
+            # The owner still gets in by control.sock; who would have come by TLS does not.
+            print(f"server: {options['cert']}: {error}", file=sys.stderr)
+            return None
 
     def start(self) -> None:
         """Serve whoever comes, from now on."""
@@ -102,6 +109,8 @@ class Server:
             for session in self._container.sessions.values():
                 session.on_exit(128 + signal.SIGKILL)
             self._loop.remove_reader(self._keeper.fileno())
+            if not self._container.sessions:
+                self.exit(EXIT_FAILED)  # it died before it told us of any
             self._container.hurry()
             return
         match packet.fields:
@@ -109,6 +118,7 @@ class Server:
                 self._container.add_session(fields, packet.fds, spliced=self._spliced)
                 # h11 and websockets take 40 ms: after the journal, before somebody waits for them.
                 importlib.import_module("ptyd.net.http")
+                importlib.import_module("ptyd.net.raw")
             case {"type": "exited", "session": int(number), "status": int(status)}:
                 self._container.sessions[number].on_exit(status)
             case _:
@@ -127,9 +137,12 @@ class Server:
             self._loop.remove_reader(listener.fileno())
             self._loop.call_later(0.2, self._accept_again, fields, listener)
             return
+        if fields.get("tls") and self._tls is None:
+            sock.close()
+            return
         channel = Channel(self._loop, sock)
         if fields["dialect"] == "raw":
-            from ptyd.net.raw import RawClient  # only where it is used
+            from ptyd.net.raw import RawClient
 
             session = self._container.sessions.get(0)
             if session is None:
@@ -183,6 +196,9 @@ def main(keeper: socket.socket, hello: Packet) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     keeper.setblocking(False)
+    # A thousand viewers are a thousand descriptors, and the soft limit is for select(2)'s sake.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MOST_FILES), most))
     # In the loop: uvloop does not see a signal that comes before it runs.
     loop.call_soon(Server(loop, keeper, hello).start)
     loop.run_forever()

@@ -79,7 +79,10 @@ class PipeIntake:
         if not available:
             return 0
         self._journal.label(self._kind)
-        return self._journal.splice_from(self.fd, min(available, BATCH))
+        try:
+            return self._journal.splice_from(self.fd, min(available, BATCH))
+        except BlockingIOError:
+            return 0  # the program has read its own output through /proc/self/fd
 
 
 class CopyIntake:

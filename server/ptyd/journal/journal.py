@@ -172,6 +172,8 @@ class Journal:
         try:
             segment = Segment.create(self.folder, end)
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                return  # the old one grows until there are descriptors again
             raise _translate(error) from None
         old.close()
         self.segments.append(segment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import ipaddress
@@ -32,8 +33,11 @@ class Tokens:
 
     def role_of(self, token: str) -> str | None:
         """Return the role that a token gives, None for one that is unknown or expired."""
+        return self.role_by(digest_of(token))
+
+    def role_by(self, digest: str) -> str | None:
+        """As :meth:`role_of`, by the token's SHA-256 in hex."""
         self._refresh()
-        digest = hashlib.sha256(token.encode("ascii", "replace")).hexdigest()
         role = None
         for entry in self._tokens:
             # Every entry is compared, in constant time: how long it takes tells nothing.
@@ -51,9 +55,18 @@ class Tokens:
                 tokens = json.load(file)["tokens"]
             self._tokens = [entry for entry in tokens if isinstance(entry, dict)]
             self._read = changed
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                return  # what was read before is as good as anything
+            self._tokens = []
+            self._read = None
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._tokens = []  # no file, no token: nobody gets in by damage
             self._read = None
+
+
+def digest_of(token: str) -> str:
+    return hashlib.sha256(token.encode("ascii", "replace")).hexdigest()
 
 
 def _role(entry: dict[str, Any], now: float) -> str | None:

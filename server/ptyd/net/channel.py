@@ -35,6 +35,9 @@ _KEEPALIVE: Final = {
     socket.TCP_KEEPCNT: 3,
 }
 """Together 45 seconds."""
+_TCP_NOTSENT_LOWAT: Final = 25  # linux/tcp.h; Python has the name from 3.12 on
+LITTLE: Final = 16 << 10
+"""Bytes that may wait in the kernel for an interactive viewer."""
 # struct tcp_info of linux/tcp.h: tcpi_unacked at byte 24, tcpi_last_ack_recv, in ms, at 56.
 _TCP_INFO: Final = struct.Struct("24xI28xI")
 
@@ -95,6 +98,11 @@ class Channel:
     def is_plain(self) -> bool:
         """Whether the socket's bytes are ours, so that sendfile(2) can be used."""
         return self._tls is None
+
+    def keep_little(self) -> None:
+        """Let little wait in the kernel: what is there cannot be taken back (tcp(7))."""
+        if self._fd >= 0 and self.socket.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, LITTLE)
 
     @property
     def is_listening(self) -> bool:

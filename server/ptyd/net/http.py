@@ -14,7 +14,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from ptyd.net.access import host_is_ours, is_owner, origin_matches
+from ptyd.net.access import digest_of, host_is_ours, is_owner, origin_matches
 from ptyd.net.static import page_at
 from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
@@ -71,7 +71,11 @@ class HttpConnection:
         self._timer = loop.call_later(REQUEST_WITHIN, self._on_timeout)
 
     def start(self) -> None:
+        self._container.greet(self)
         self._channel.start(self)
+
+    def abort(self) -> None:
+        self._channel.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._answered:
@@ -134,26 +138,31 @@ class HttpConnection:
             raise HttpError(426, "this path is a WebSocket")
         if SUBPROTOCOL not in offered:
             raise HttpError(400, f"the WebSocket must offer the subprotocol {SUBPROTOCOL}")
-        role = self._role(offered)
+        role, digest = self._authorize(offered)
         handshake = ServerProtocol(subprotocols=[SUBPROTOCOL])  # type: ignore[list-item]
         response = handshake.accept(Request(path, headers))
         if response.status_code != 101:
             raise HttpError(response.status_code, response.reason_phrase)
         self._timer.cancel()
         self._channel.write(response.serialize())
-        websocket = WebSocket(self._container, self._channel)
+        if not self._channel.is_open:
+            return  # gone before it was served
+        self._container.dismiss(self)
+        websocket = WebSocket(self._container, self._channel, digest)
         websocket.start(Viewer(self._container, websocket, role), self._http.trailing_data[0])
 
-    def _role(self, offered: list[str]) -> str:
+    def _authorize(self, offered: list[str]) -> tuple[str, str]:
+        """Return the role, and the digest of the token that gives it, empty for an owner."""
         if self._control:
-            return OWNER
+            return OWNER, ""
         tokens = [
             name.removeprefix(TOKEN_PREFIX) for name in offered if name.startswith(TOKEN_PREFIX)
         ]
-        role = self._container.tokens.role_of(tokens[0]) if len(tokens) == 1 else None
+        digest = digest_of(tokens[0]) if len(tokens) == 1 else ""
+        role = self._container.tokens.role_by(digest)
         if role is None:
             raise HttpError(401, "the token is missing, wrong or expired")
-        return role
+        return role, digest
 
     def _answer(self, status: int, line: str) -> None:
         """Answer with one line of text."""
@@ -203,6 +212,7 @@ class HttpConnection:
             self._channel.close()
 
     def lost(self) -> None:
+        self._container.dismiss(self)
         self._timer.cancel()
 
 

@@ -144,7 +144,7 @@ class RawClient:
     def lost(self) -> None:
         if self._decide is not None:
             self._decide.cancel()
-        self._typist.sender = None
+        self._session.input.forget(self._typist)
         self._session.remove(self)
         self._container.raw_clients.discard(self)
         self._container.on_client_gone()

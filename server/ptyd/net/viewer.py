@@ -59,7 +59,7 @@ class Viewer:
         self.cursor = 0
         self.hold = False
         self.number = 0
-        self._lossless = False
+        self.lossless = False
         self._hidden = False
         self._awaits_picture = False
         self._stale = False  # what the client shows is old: a picture first
@@ -127,10 +127,12 @@ class Viewer:
             return
         self.role = lesser(self._granted, wish.role or self._granted)
         # A session without a screen has no picture to offer instead of its bytes.
-        self._lossless = wish.lossless or not session.tty
+        self.lossless = wish.lossless or not session.tty
         self.hold = wish.hold and self._granted == OWNER
         self._hidden = wish.hidden
-        self._window = Window(lossless=self._lossless)
+        self._window = Window(lossless=self.lossless)
+        if not self.lossless:
+            self._websocket.keep_little()
         self.number = session.people.join(self.role, wish.name).number
         if wish.size is not None and self.role != VIEW:
             session.sizes.offer(self.number, *wish.size, owner=self.role == OWNER)
@@ -168,6 +170,8 @@ class Viewer:
             "name": self._container.name,
         }
         self._send(Event(fields))
+        if self._ended:
+            return  # gone before it was served
         if session.full:
             self._send(Event({"event": "journal", "state": "full"}))
         session.add(self)
@@ -187,11 +191,11 @@ class Viewer:
             return journal.end, False
         if isinstance(start, int):
             same = wish.epoch in (None, session.epoch) and start <= journal.end
-            if same and self._lossless:
+            if same and self.lossless:
                 return start, False
             if same and start >= journal.start and not session.marks.resized_since(start):
                 return start, False
-        if self._lossless:
+        if self.lossless:
             return session.output.replay_start(), False
         return journal.end, True
 
@@ -232,7 +236,7 @@ class Viewer:
             self._send(Event({"event": "refused", "reason": str(error)}))
 
     def _on_visible(self, *, visible: bool) -> None:
-        if self._hidden and visible and not self._lossless:
+        if self._hidden and visible and not self.lossless:
             self._stale = True
         self._hidden = not visible
         self.push()
@@ -282,10 +286,10 @@ class Viewer:
             room = window.room
             if not room:
                 return
-            if not self._lossless and journal.end - self.cursor > window.patience:
+            if not self.lossless and journal.end - self.cursor > window.patience:
                 self._stale = True
                 continue
-            if self._lossless:
+            if self.lossless:
                 frame = session.output.frame_at(self.cursor, limit, room)
             else:
                 frame = session.output.frame_for(self.number, self.cursor, limit, room)
@@ -296,7 +300,7 @@ class Viewer:
 
     def _pass_gap(self, session: Session) -> None:
         """Go on after bytes that the journal dropped: say so, or show a picture instead."""
-        if not self._lossless:
+        if not self.lossless:
             self._stale = True
             return
         start = session.journal.start
@@ -339,9 +343,9 @@ class Viewer:
     def lost(self) -> None:
         """The connection is gone; what it typed stays, its place does not."""
         self._ended = True
-        if self._typist is not None and self._typist.sender is self:
-            self._typist.sender = None
         if self.session is not None:
+            if self._typist is not None and self._typist.sender is self:
+                self.session.input.forget(self._typist)
             self.session.people.leave(self.number)
             self.session.sizes.withdraw(self.number)
             self.session.can_answer(self.number, able=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol, State
 
-from ptywire.message import CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
+from ptywire.message import CLOSE_KICKED, CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
 from ptywire.websocket import binary_header, last_ack
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _MASK: Final = 4
 class WebSocket:
     """One upgraded connection; the handler of its channel."""
 
-    def __init__(self, container: Container, channel: Channel) -> None:
+    def __init__(self, container: Container, channel: Channel, token: str = "") -> None:
+        """``token`` is the digest of what opened it; nothing for an owner."""
+        self._token = token
         self._container = container
         self._channel = channel
         self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
@@ -63,6 +65,14 @@ class WebSocket:
             self._protocol.send_close(code, reason[:120])
             self._flush()
         self._channel.close()
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether this client is to have every byte, however late."""
+        return self._viewer is not None and self._viewer.lossless
+
+    def keep_little(self) -> None:
+        self._channel.keep_little()
 
     def pause_reading(self) -> None:
         self._channel.pause_reading()
@@ -140,8 +150,11 @@ class WebSocket:
         assert self._viewer is not None
         attached = self._viewer.session is not None
         if silent > SILENT_TOO_LONG:
+            self.close(CLOSE_TIMEOUT, "silent for 45 s")
             # Nothing can be flushed to a peer that is not there.
             self._channel.abort()
+        elif self._token and self._container.tokens.role_by(self._token) is None:
+            self.close(CLOSE_KICKED, "the token has expired or was withdrawn")
         elif not attached and now - self._opened > ATTACH_WITHIN:
             self.close(CLOSE_TIMEOUT, "no attach within 10 s")
         elif silent > PING_AFTER and self._protocol.state is State.OPEN:

@@ -18,6 +18,7 @@ PATIENCE: Final = 0.25
 """Seconds of a viewer's rate that it may lag before it is shown a picture instead."""
 GENEROUS: Final = 1 << 20
 """Bytes of lag allowed to a viewer whose rate is not known yet."""
+MOST_MESSAGES: Final = 4096
 LEAST: Final = 2 << 10
 """Bytes below which sending waits for more room, or headers would dominate."""
 
@@ -51,6 +52,8 @@ class Window:
     def room(self) -> int:
         """Bytes that may be sent now; 0 while it is too little to be worth a message."""
         room = self.size - self.in_flight
+        if len(self._flight) >= MOST_MESSAGES:
+            room = 0  # of a byte each they would cost a hundred times their size
         if room >= min(LEAST, self.size // 2):
             return room
         self._limited = True

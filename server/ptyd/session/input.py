@@ -23,6 +23,8 @@ CHUNK: Final = 4096
 """Bytes of one turn: what a terminal takes at once (N_TTY_BUF_SIZE)."""
 QUEUE_HIGH: Final = 256 << 10
 QUEUE_LOW: Final = 64 << 10
+MOST_LEFT: Final = 4 << 20
+"""Bytes that clients who are gone may leave behind, unread."""
 _SCREEN: Final = b"the screen's own"
 """16 bytes, as any client's; a client cannot choose its own before it was given them."""
 REMEMBERED: Final = 1024
@@ -119,6 +121,17 @@ class Input:
             typist.sender.input_blocked(blocked=True)
         return True
 
+    def forget(self, typist: Typist) -> None:
+        """A client is gone that cannot come back: past a limit what it typed goes with it.
+
+        Else connections that type and leave would fill the memory while the program does not read.
+        """
+        typist.sender = None
+        left = sum(other.queued for other in self._typists.values() if other.sender is None)
+        if left > MOST_LEFT and typist.queue:
+            typist.queue.clear()
+            typist.done = typist.position
+
     def _queue(self, typist: Typist, data: bytes) -> None:
         typist.queue.append((memoryview(data), typist.position))
         if typist not in self._turns:
@@ -214,12 +227,13 @@ class Input:
 
     def _taken(self, typist: Typist, size: int) -> None:
         typist.done += size
-        if typist.sender is None or not size:
+        sender = typist.sender
+        if sender is None or not size:
             return
-        typist.sender.input_taken(typist.done)
+        sender.input_taken(typist.done)
         if typist.blocked and typist.queued < QUEUE_LOW:
             typist.blocked = False
-            typist.sender.input_blocked(blocked=False)
+            sender.input_blocked(blocked=False)
 
     def _write_eof(self) -> None:
         if not self._tty:
