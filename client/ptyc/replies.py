@@ -30,8 +30,7 @@ _UNFINISHED: Final = re.compile(
 class ReplyFilter:
     """Takes typed bytes, returns them without answers, under any split but of a lone escape.
 
-    ``keys`` where the filter stays for long: keys come before answers in doubt, and the escape key
-    is not held back.
+    ``keys`` where the filter stays for long: keys come before answers in doubt.
     """
 
     def __init__(self, *, keys: bool = False) -> None:
@@ -48,8 +47,6 @@ class ReplyFilter:
         self._held = b""
         unfinished = _UNFINISHED.search(passed)
         if unfinished is None or len(unfinished[0]) > _LIMIT:
-            return passed
-        if self.keys and unfinished[0] == b"\x1b":
             return passed
         self._held = unfinished[0]
         return passed[: unfinished.start()]

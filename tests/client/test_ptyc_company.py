@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyc.company import Company
+from ptyc.hello import parse_hello
+from ptyc.keyboard import Keyboard
 from ptyc.panel import draw
+from ptyc.presence import Presence
 from ptyc.title import Title
+from ptywire.message import Resize
 
 
 def person(number: int, name: str = "", **fields: Any) -> dict[str, Any]:
@@ -131,3 +136,27 @@ def test_a_panel_fits() -> None:
     assert b"\x1b[3;1H\x1b[7m and 2 lin\x1b[K" in drawn
     assert b"\x1b[7m one" in draw(["one"], 24, 80)
     assert b"\x1b[24;1H" in draw(["one"], 24, 80)
+
+
+def test_a_size_is_told_when_it_has_settled_and_once() -> None:
+    """A second after the last change, by the clock that the caller reads."""
+    written: list[bytes] = []
+    display: Any = SimpleNamespace(
+        is_covered=False, is_between_sequences=True, tell_terminal=written.append
+    )
+    user: Any = SimpleNamespace(
+        title=Title("xterm"), modes=object(), window=lambda: Resize(50, 120)
+    )
+    line: Any = SimpleNamespace(is_attached=True, send=written.append)
+    it = Presence(line, display, user, Keyboard(b"\x10\x11"), "ctrl-p")
+    it.attached(parse_hello({"rows": 24, "cols": 80}), 10.0, again=False, lossless=False)
+    it.resized(30, 80, 10.5)
+    it.keep_time(11.4)
+    assert written == []
+    it.keep_time(11.5)
+    assert b"the session is 30x80, this window 50x120" in written[0]
+    it.resized(24, 80, 12.0)
+    it.keep_time(13.1)
+    assert written[1:] == []
+    it.keep_time(16.6)
+    assert written[1:] == [b"\x1b[23;2t"]

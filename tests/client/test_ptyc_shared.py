@@ -50,7 +50,9 @@ def test_news_are_in_the_title_between_two_sequences(server: FakePtyd, user: Ter
     peer.send(wire.Output(6, b"text\x1b["))
     peer.expect_ack(6)
     tell(peer, person(1, "me"), person(2, "ada"))
-    peer.send(wire.Output(9, b"31m"))
+    peer.send(wire.Output(7, b"3"))
+    peer.expect_ack(7)
+    peer.send(wire.Output(9, b"1m"))
     user.sees(b"text\x1b[31m\x1b[22;2t\x1b]2;ptyc: ada came\x1b\\")
 
     assert fields["name"] == "me"
@@ -62,6 +64,9 @@ def test_news_are_in_the_title_between_two_sequences(server: FakePtyd, user: Ter
 def test_who_is_here_is_drawn_and_painted_over(server: FakePtyd, user: TerminalUser) -> None:
     """ctrl-p w: the server is told that nobody looks; a key brings a picture and reaches it."""
     peer, _ = server.attached(id=1, rows=24, cols=80)
+    tell(peer, person(1, "me"))
+    peer.send(wire.Output(1, b"a"))
+    peer.expect_ack(1)
     user.type(b"\x10w")  # alone, it is the program's
     assert peer.expect_input(2) == b"\x10w"
     tell(peer, person(1, "me"), person(2, "ada", typed=True))
