@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -46,20 +47,24 @@ def small_disk(folder: str) -> Iterator[SmallDisk]:
     if os.geteuid() == 0:
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mount}; {wait}"]
         enter = ["nsenter", "--mount"]
+        inner = []
         env = {}
     else:
         # A user may mount in a user namespace of their own, where they are root; in another one
         # inside it they are themselves again. There newuidmap has no power, so it is hidden.
-        inner = f"unshare --user --map-user={os.getuid()} --map-group={os.getgid()} sh -c '{wait}'"
         command = ["unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"]
-        command += ["sh", "-c", f"{mount}; exec {inner}"]
-        enter = ["nsenter", "--user", "--mount", "--preserve-credentials"]
+        command += ["sh", "-c", f"{mount}; {wait}"]
+        nsenter, unshare = shutil.which("nsenter"), shutil.which("unshare")
+        assert nsenter
+        assert unshare
+        enter = [nsenter, "--user", "--mount", "--preserve-credentials"]
+        inner = [unshare, "--user", f"--map-user={os.getuid()}", f"--map-group={os.getgid()}"]
         env = {"PATH": f"{folder}/.."}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None
         assert holder.stdout.readline() == b"mounted\n"
-        enter += ["--target", str(holder.pid)]
+        enter += ["--target", str(holder.pid), *inner]
         ptyd = Ptyd(folder, prefix=enter, seen_at=f"/proc/{holder.pid}/root", **env)
         disk = SmallDisk(ptyd)
         try:

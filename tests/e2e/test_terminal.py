@@ -35,7 +35,16 @@ class Tmux:
         return done.stdout
 
     def shows(self, text: str) -> None:
-        wait_until(lambda: text in self("capture-pane", "-p", "-t", "w"), what=f"{text} in tmux")
+        seen = [""]
+
+        def is_there() -> bool:
+            seen[0] = self("capture-pane", "-p", "-t", "w")
+            return text in seen[0]
+
+        try:
+            wait_until(is_there)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not in tmux, but {seen[0]!r}") from None
 
 
 @pytest.fixture
@@ -180,7 +189,7 @@ def test_a_session_in_tmux_outlives_its_window(ptyd: Ptyd, tmux: Tmux) -> None:
     """Typed and seen through a real terminal; the window dies, the program does not."""
     program = " ".join(ptyd.command("ptyd"))
     tmux("send-keys", "-t", "w", f"{program} run --name in-tmux -- bash --norc", "Enter")
-    tmux.shows("# ")
+    tmux.shows("bash-")
     tmux("send-keys", "-t", "w", "printf '%s-%s\\n' one two; stty size", "Enter")
     tmux.shows("one-two")
     tmux.shows("30 100")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -123,12 +124,13 @@ def test_an_overtaken_foreground_reader_ends_with_1_and_a_line(ptyd: Ptyd) -> No
         assert process.stdout is not None
         assert process.stderr is not None
         ready = process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
         with container.attach(from_="end") as client:
             client.type("\n")
             client.read_until("1500000\n")
             client.type("\n")
             client.read_to_end()
-        container.wait_for_status()
+        process.send_signal(signal.SIGCONT)
         output = process.stdout.read()
         errors = process.stderr.read().decode()
         code = process.wait(20)
