@@ -120,7 +120,7 @@ def measure_memory(count: int) -> Iterator[Row]:
 
 
 def measure_interrupt(count: int) -> Iterator[Row]:
-    for rate in (1_000_000, 100_000):
+    for rate in (1_000_000, 100_000, 20_000):
         seconds = statistics.median(latency.interrupt(rate) for _ in range(count))
         what = f"Ctrl-C to its effect under `yes`, read at {rate // 1000} kB/s"
         yield Row(what, f"{seconds * 1000:.0f} ms", "", "")
