@@ -236,8 +236,9 @@ class Viewer:
             self._send(Event({"event": "refused", "reason": str(error)}))
 
     def _on_visible(self, *, visible: bool) -> None:
-        if self._hidden and visible and not self.lossless:
-            self._stale = True
+        if self._hidden and visible and self.session is not None:
+            self._stale = not self.lossless
+            self.session.announce()  # it was not told in the meantime
         self._hidden = not visible
         self.push()
 
@@ -329,7 +330,7 @@ class Viewer:
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Send an event that has no place in the journal."""
-        if self.session is not None and not self._ended:
+        if self.session is not None and not self._ended and not self._hidden:
             self._send(Event(fields))
 
     def _send(self, message: ServerMessage) -> None:

@@ -41,17 +41,22 @@ class Resizing:
         self._choose()
 
     def touch(self, client: int) -> None:
+        """The client typed: what it sees of the answer is to fit its window at once."""
         self._sizes.touch(client)
-        self._choose()
+        self._choose(at_once=True)
 
     def set_policy(self, policy: str | Size) -> None:
         self._sizes.policy = policy
         self._choose()
 
-    def _choose(self) -> None:
+    def _choose(self, *, at_once: bool = False) -> None:
         size = self._sizes.choose()
-        if size is None or size == self._size or self._timer is not None:
+        if size is None or size == self._size:
             return
+        if self._timer is not None:
+            if not at_once:
+                return
+            self._timer.cancel()
         self._size = size
         self._apply(*size)
         self._timer = self._loop.call_later(PAUSE, self._on_pause)
