@@ -22,11 +22,14 @@ def main(arguments: list[str]) -> int:
     parser = Parser(
         "share",
         "Print a link to a session. It opens the session to whoever has it.",
-        "ptyd share [--view | --control] [--expires 30m] NAME[/N]",
+        "ptyd share [--view | --control | --revoke] [--expires 30m] NAME[/N]",
     )
     role = parser.add_mutually_exclusive_group()
     role.add_argument("--view", action="store_true", help="may only watch (default)")
     role.add_argument("--control", action="store_true", help="may type, resize and signal")
+    role.add_argument(
+        "--revoke", action="store_true", help="withdraw every link; who came by one is sent away"
+    )
     parser.add_argument("--expires", metavar="TIME", help="30s, 30m, 12h or 7d from now")
     parser.add_argument("name", metavar="NAME[/N]")
     options = parser.parse_args(arguments)
@@ -35,6 +38,9 @@ def main(arguments: list[str]) -> int:
     fields = container.read_state()
     if fields["status"] == "exited":
         raise Failure(f"{name} has ended")
+    if options.revoke:
+        state.write_json(f"{container.directory}/tokens.json", {"tokens": []})
+        return 0
     expires = time.time() + _seconds(options.expires) if options.expires else None
     role_name = "control" if options.control else "view"
     print(link_to(container, fields["listeners"], role_name, session=session, expires=expires))
