@@ -217,9 +217,13 @@ class Container:
 
     def kill_server(self) -> int:
         """Kill the server and wait for nothing; return its pid."""
-        pid = self.server_pid()
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        while True:
+            pid = self.server_pid()
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it was being replaced
+            return pid
 
     def wait_for_new_server(self, old: int) -> int:
         """Wait until another server than ``old`` is ready; return its pid."""

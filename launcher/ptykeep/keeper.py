@@ -214,6 +214,7 @@ class Keeper:
             self.finish()
         else:
             self.server.plan_next(code)
+            self.save(server_pid=None)
 
     def _on_server(self) -> None:
         """Act on what the server asks, each request checked against what it may."""
