@@ -218,11 +218,11 @@ def test_the_clipboard_is_asked_for(chromium: Chromium, bash: Container) -> None
 def test_who_is_here_is_shown(chromium: Chromium, bash: Container) -> None:
     """Names are text, and who typed last stands out."""
     people = [
-        {"id": "1", "name": "ada", "role": "control", "typed": True},
-        {"id": "2", "name": "<b>bob</b>", "role": "view", "typed": False},
-        {"id": "3"},
+        {"id": 1, "name": "ada", "role": "control", "typed": True},
+        {"id": 2, "name": "<b>bob</b>", "role": "view", "typed": False},
+        {"id": 3},
     ]
-    event = json.dumps({"event": "clients", "you": "1", "clients": people})
+    event = json.dumps({"event": "clients", "count": 5, "clients": people})
     person = chromium.open("about:blank")
 
     def tell(socket: WebSocketRoute) -> None:
@@ -238,12 +238,13 @@ def test_who_is_here_is_shown(chromium: Chromium, bash: Container) -> None:
 
     person.page.route_web_socket("**/ws", tell)
     person.page.goto(bash.link())
-    person.page.wait_for_selector("#people li >> nth=2")
+    person.page.wait_for_selector("#people li >> nth=3")
 
     assert person.page.locator("#people li").all_inner_texts() == [
         "ada (you)",
         "<b>bob</b>",
         "someone",
+        "and 2 more",
     ]
     assert person.page.locator("#people [data-typed]").all_inner_texts() == ["ada (you)"]
 

@@ -6,8 +6,9 @@
  */
 
 import { Acks } from "./acks";
-import { number, parseHello, parsePeople, parseSize, type Hello, type Person } from "./event";
-import { isReply } from "./reply";
+import { Company } from "./company";
+import { number, parseHello, parseSize, type Hello } from "./event";
+import { isMouse, isReply } from "./reply";
 import { Typed, WINDOW } from "./typed";
 import * as wire from "./wire";
 
@@ -22,7 +23,9 @@ export interface Screen {
 
 export interface Listener {
   attached(hello: Hello): void;
-  people(people: Person[]): void;
+  company(company: Company): void;
+  /** Keys were not sent: it is another one's turn. */
+  notYourTurn(): void;
   resized(size: wire.Size): void;
   exited(status: number): void;
   notice(text: string): void;
@@ -41,7 +44,9 @@ export class Attachment {
   /** The size of the window, null while there is none to speak of. */
   window: wire.Size | null = null;
   hidden = false;
+  /** What others call us; empty leaves it to the server. */
   name = "";
+  readonly company = new Company();
 
   private readonly typed = new Typed();
   private readonly acks = new Acks();
@@ -49,6 +54,14 @@ export class Attachment {
   private received = 0;
   private client = "";
   private generation = 0;
+  /** A snapshot was promised: until it comes, no offset stands for what is on the screen. */
+  private owesSnapshot = false;
+  private isElected = false;
+  private hasCaughtUp = false;
+  /** The last size that we told, and whether it counts on this connection. */
+  private told: wire.Size | null = null;
+  private greeted: wire.Size | null = null;
+  private counts = false;
 
   constructor(
     private readonly session: number,
@@ -65,6 +78,10 @@ export class Attachment {
     return this.hello !== null && this.hello.role !== "view";
   }
 
+  private get mayDrive(): boolean {
+    return this.mayType && !this.company.isDrivenByAnother;
+  }
+
   /** Whether typing waits to be acknowledged. */
   get isWaiting(): boolean {
     return this.typed.waiting > 0;
@@ -75,10 +92,14 @@ export class Attachment {
   /** Return the first message of a connection. */
   greeting(): Uint8Array {
     const fields: wire.Fields = { session: this.session, hidden: this.hidden };
-    if (this.window !== null) Object.assign(fields, this.window);
+    // Coming back is no reason to take the size from whoever was active meanwhile.
+    const isNews = this.hello === null || !areEqual(this.window, this.told);
+    this.greeted = isNews ? this.window : null;
+    if (this.greeted !== null) Object.assign(fields, this.greeted);
+    if (this.hello === null || this.mayType) fields["answers"] = true;
     if (this.name !== "") fields["name"] = this.name;
     if (this.client !== "") fields["client"] = this.client;
-    if (this.hello === null) {
+    if (this.hello === null || this.owesSnapshot) {
       fields["from"] = "snapshot";
     } else {
       fields["from"] = this.received;
@@ -90,6 +111,7 @@ export class Attachment {
   /** The connection is gone; nothing of this client is. */
   lost(): void {
     this.send = null;
+    this.isElected = false;
   }
 
   /** Act on a message of a connection whose way back is `send`; return what is wrong with it. */
@@ -99,6 +121,7 @@ export class Attachment {
         this.show(message.data, message.end, message.stderr);
         return null;
       case "snapshot":
+        this.owesSnapshot = this.hasCaughtUp = false;
         this.screen.clear();
         this.resized(message.size);
         this.restartAt(message.end - message.data.length);
@@ -127,7 +150,11 @@ export class Attachment {
         this.resized(parseSize(fields));
         break;
       case "clients":
-        this.listener.people(parsePeople(fields));
+        this.company.take(fields);
+        this.listener.company(this.company);
+        break;
+      case "answerer":
+        this.isElected = fields["answers"] === true;
         break;
       case "exited":
         this.status = number(fields, "status");
@@ -143,14 +170,22 @@ export class Attachment {
 
   private onHello(hello: Hello, send: (message: Uint8Array) => void): void {
     const before = this.hello;
-    const goesOn = before !== null && before.epoch === hello.epoch && hello.from === this.received;
+    const isSame = before !== null && before.epoch === hello.epoch;
+    const goesOn = isSame && hello.from === this.received && !hello.snapshot;
     // The size that hello tells is of the journal's end: between two connections, the resizes on
     // the way to there come as events in their places.
     if (!goesOn) {
-      if (before !== null) this.screen.clear();
-      this.resized(hello.size);
+      // What is on the screen stays until the snapshot takes its place.
+      if (before !== null && !hello.snapshot) this.screen.clear();
+      if (before === null || !hello.snapshot) this.resized(hello.size);
       this.restartAt(hello.from);
     }
+    this.owesSnapshot = hello.snapshot;
+    this.hasCaughtUp = !hello.snapshot && this.acks.renderedTo >= hello.end;
+    this.isElected = false;
+    this.counts = this.greeted !== null;
+    this.told = this.greeted ?? this.told;
+    this.company.begin(hello.id);
     const unsure =
       this.client === hello.client
         ? this.typed.resume(hello.input)
@@ -174,6 +209,9 @@ export class Attachment {
       // What was written before a jump says nothing about the place after it.
       if (generation !== this.generation) return;
       const offset = this.acks.onRendered(end, this.now());
+      if (!this.owesSnapshot && this.hello !== null && end >= this.hello.end) {
+        this.hasCaughtUp = true;
+      }
       if (offset !== null) this.send?.(wire.ack(offset));
     });
   }
@@ -194,18 +232,31 @@ export class Attachment {
 
   /** Whether all that was there when we attached is on the screen. */
   get isLive(): boolean {
-    return this.hello !== null && this.acks.renderedTo >= this.hello.end;
+    return this.hello !== null && this.hasCaughtUp;
   }
 
   /** Take what xterm.js hands over: keys, and its answers to queries. */
   type(data: string): void {
-    if (isReply(data) && !(this.isLive && this.isAttached)) return;
-    this.typeBytes(wire.encodeText(data));
+    if (isReply(data)) {
+      // The elected terminal answers, whoever drives.
+      if (this.isElected && this.isLive) this.typeBytes(wire.encodeText(data));
+    } else if (!this.company.isDrivenByAnother) {
+      this.typeKeys(wire.encodeText(data));
+    } else if (this.mayType && this.status === null && !isMouse(data)) {
+      this.listener.notYourTurn();
+    }
   }
 
   /** Take what xterm.js calls binary: one byte a character (mouse reports of the oldest kind). */
   typeBinary(data: string): void {
-    this.typeBytes(Uint8Array.from(data, (character) => character.charCodeAt(0)));
+    if (this.company.isDrivenByAnother) return;
+    this.typeKeys(Uint8Array.from(data, (character) => character.charCodeAt(0)));
+  }
+
+  /** Who types counts for the size again. */
+  private typeKeys(data: Uint8Array): void {
+    if (this.mayType && !this.counts) this.tellSize();
+    this.typeBytes(data);
   }
 
   private typeBytes(data: Uint8Array): void {
@@ -226,20 +277,24 @@ export class Attachment {
   }
 
   signal(name: string): void {
-    if (this.mayType) this.send?.(wire.signal(name));
+    if (this.mayDrive) this.send?.(wire.signal(name));
   }
 
   endInput(): void {
-    if (this.mayType) this.send?.(wire.stdinEof());
+    if (this.mayDrive) this.send?.(wire.stdinEof());
   }
 
   /** The window has another size; null while it has none. */
   resize(size: wire.Size | null): void {
-    const before = this.window;
     this.window = size;
-    if (size === null || !this.mayType) return;
-    if (before?.rows === size.rows && before.cols === size.cols) return;
-    this.send?.(wire.resize(size));
+    if (this.mayType && !areEqual(size, this.told)) this.tellSize();
+  }
+
+  private tellSize(): void {
+    if (this.window === null || this.send === null) return;
+    this.told = this.window;
+    this.counts = true;
+    this.send(wire.resize(this.window));
   }
 
   /** The tab was hidden or shown: a hidden one is sent nothing, and a snapshot on return. */
@@ -247,6 +302,23 @@ export class Attachment {
     if (hidden === this.hidden) return;
     this.hidden = hidden;
     this.send?.(wire.visible(!hidden));
+  }
+
+  // Requests
+
+  /** Ask for the turn. */
+  drive(): void {
+    this.send?.(wire.request({ request: "drive" }));
+  }
+
+  /** Give the turn to another client. */
+  grant(id: number): void {
+    this.send?.(wire.request({ request: "grant", id }));
+  }
+
+  rename(name: string): void {
+    this.name = name;
+    this.send?.(wire.request({ request: "name", name }));
   }
 
   // Reloads
@@ -260,4 +332,8 @@ export class Attachment {
     this.client = kept.client;
     this.typed.restore(kept.start, Uint8Array.from(kept.typed));
   }
+}
+
+function areEqual(one: wire.Size | null, other: wire.Size | null): boolean {
+  return one?.rows === other?.rows && one?.cols === other?.cols;
 }

@@ -5,6 +5,8 @@ import type { Fields, Size } from "./wire";
 export interface Hello {
   /** 32 hex digits: what makes a second connection the same client. */
   client: string;
+  /** This client's number in lists of clients, on this connection. */
+  id: number;
   epoch: number;
   role: string;
   tty: boolean;
@@ -16,16 +18,21 @@ export interface Hello {
   end: number;
   /** The offset of the first byte that follows. */
   from: number;
+  /** Whether a snapshot comes first, and `from` stands for nothing that is on the screen. */
+  snapshot: boolean;
   size: Size;
   name: string;
 }
 
 export interface Person {
-  id: string;
+  id: number;
   name: string;
   role: string;
   /** Whether this client was the last to type. */
   typed: boolean;
+  /** Whose turn it is, where only one drives; and whether this client asks for it. */
+  drives: boolean;
+  asks: boolean;
   isYou: boolean;
 }
 
@@ -47,6 +54,7 @@ export function printable(value: string, limit: number): string {
 export function parseHello(fields: Fields): Hello {
   return {
     client: text(fields, "client"),
+    id: number(fields, "id"),
     epoch: number(fields, "epoch"),
     role: text(fields, "role") || "view",
     tty: fields["tty"] !== false,
@@ -54,6 +62,7 @@ export function parseHello(fields: Fields): Hello {
     doubt: number(fields, "doubt"),
     end: number(fields, "end"),
     from: number(fields, "from"),
+    snapshot: fields["snapshot"] === true,
     size: parseSize(fields),
     name: text(fields, "name"),
   };
@@ -63,16 +72,19 @@ export function parseSize(fields: Fields): Size {
   return { rows: number(fields, "rows", 24), cols: number(fields, "cols", 80) };
 }
 
-export function parsePeople(fields: Fields): Person[] {
-  const { clients, you } = fields;
+/** Parse a list of clients; `me` is the number in it that is ours. */
+export function parsePeople(fields: Fields, me: number): Person[] {
+  const { clients } = fields;
   if (!Array.isArray(clients)) return [];
   return clients
     .filter((each): each is Fields => typeof each === "object" && each !== null)
     .map((each) => ({
-      id: text(each, "id"),
-      name: text(each, "name", 24),
+      id: number(each, "id"),
+      name: text(each, "name", 64) || "someone",
       role: text(each, "role"),
       typed: each["typed"] === true,
-      isYou: each["id"] === you,
+      drives: each["driver"] === true,
+      asks: each["asks"] === true,
+      isYou: each["id"] === me,
     }));
 }

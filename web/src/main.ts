@@ -9,11 +9,13 @@ import { Connection } from "./connection";
 import { printable, type Hello } from "./event";
 import { Keys } from "./keys";
 import { takeAccess, type Access } from "./link";
+import { Name } from "./name";
 import { Pipes } from "./pipes";
 import { Stage } from "./stage";
 import { Status } from "./status";
 import { applyStrictStyles } from "./strict";
 import { Terminal } from "./terminal";
+import { TurnBar } from "./turn";
 import type { Size } from "./wire";
 
 /** CSS pixels; on a phone 12 give 54 columns. */
@@ -45,7 +47,11 @@ function start(access: Access, status: Status): void {
       attachment.resize(stage.measure());
       showSize();
     },
-    people: (people) => status.showPeople(people),
+    company(company) {
+      status.showPeople(company, (current) => name.ask(current));
+      turn.show(company, attachment.mayType);
+    },
+    notYourTurn: () => turn.hint(attachment.company),
     resized(size) {
       terminal.inTurn(() => {
         session = size;
@@ -62,6 +68,14 @@ function start(access: Access, status: Status): void {
     attachment.resize(size);
     showSize();
   });
+  const turn = new TurnBar(
+    () => attachment.drive(),
+    (id) => attachment.grant(id),
+  );
+  const name = new Name(
+    (chosen) => attachment.rename(chosen),
+    () => xterm.focus(),
+  );
   const clipboard = new Clipboard(
     (question, yes, onYes) => status.ask(question, yes, onYes),
     (text) => status.tell(text),
@@ -76,7 +90,9 @@ function start(access: Access, status: Status): void {
 
   const pipes = new Pipes(attachment, (text) => xterm.write(text));
   const type = (data: string): void => {
-    (attachment.hello?.tty === false ? pipes : attachment).type(data);
+    // Lines without a terminal are echoed here; those that are not sent shall not be.
+    const isLine = attachment.hello?.tty === false && !attachment.company.isDrivenByAnother;
+    (isLine ? pipes : attachment).type(data);
   };
   const keys = new Keys(document.getElementById("keys")!, (data, inApplicationMode) => {
     if (attachment.mayType) type(xterm.modes.applicationCursorKeysMode ? inApplicationMode : data);
@@ -107,6 +123,7 @@ function start(access: Access, status: Status): void {
 
   terminal.useWebgl();
   attachment.hidden = document.hidden;
+  attachment.name = name.kept;
   attachment.window = stage.measure();
   connection.open();
   xterm.focus();

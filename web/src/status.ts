@@ -1,6 +1,7 @@
 /** The bar above the terminal: how the connection is, and who else is here. Text, never HTML. */
 
 import type { State } from "./connection";
+import type { Company } from "./company";
 import type { Person } from "./event";
 import type { Size } from "./wire";
 
@@ -75,19 +76,23 @@ export class Status {
     document.body.toggleAttribute("data-other-size", !isOwn);
   }
 
-  showPeople(people: Person[]): void {
-    this.people.replaceChildren(
-      ...people.map((person) => {
-        const item = document.createElement("li");
-        item.textContent = (person.name || "someone") + (person.isYou ? " (you)" : "");
-        item.toggleAttribute("data-typed", person.typed);
-        item.title = [
-          person.role === "view" ? "watches" : "may type",
-          ...(person.typed ? ["typed last"] : []),
-        ].join(", ");
-        return item;
-      }),
-    );
+  /** Show who is here; `rename` is for a click on one's own name. */
+  showPeople({ people, count }: Company, rename: (name: string) => void): void {
+    const items = people.map((person) => {
+      const item = document.createElement("li");
+      if (person.isYou) item.append(ownName(person, rename));
+      else item.textContent = person.name;
+      item.toggleAttribute("data-typed", person.typed);
+      item.toggleAttribute("data-drives", person.drives);
+      item.title = describePerson(person);
+      return item;
+    });
+    if (count > people.length) {
+      const more = document.createElement("li");
+      more.textContent = `and ${count - people.length} more`;
+      items.push(more);
+    }
+    this.people.replaceChildren(...items);
   }
 
   /** Say something below the bar until it is dismissed; nothing takes it away. */
@@ -104,6 +109,24 @@ export class Status {
     this.yes.hidden = false;
     this.onYes = onYes;
   }
+}
+
+function describePerson(person: Person): string {
+  return [
+    person.role === "view" ? "watches" : "may type",
+    ...(person.drives ? ["drives"] : []),
+    ...(person.asks ? ["asks to drive"] : []),
+    ...(person.typed ? ["typed last"] : []),
+    ...(person.isYou ? ["click to change your name"] : []),
+  ].join(", ");
+}
+
+function ownName(person: Person, rename: (name: string) => void): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = `${person.name} (you)`;
+  button.onclick = () => rename(person.name);
+  return button;
 }
 
 function element(id: string): HTMLElement {

@@ -19,6 +19,7 @@ const ACK = 19;
 const SIGNAL = 20;
 const STDIN_EOF = 21;
 const VISIBLE = 22;
+const REQUEST = 23;
 
 export const CLOSE_NORMAL = 1000;
 export const CLOSE_GOING_AWAY = 1001;
@@ -121,6 +122,10 @@ export function stdinEof(): Uint8Array {
 
 export function visible(visible: boolean): Uint8Array {
   return Uint8Array.of(VISIBLE, visible ? 1 : 0);
+}
+
+export function request(fields: Fields): Uint8Array {
+  return withKind(REQUEST, encodeText(JSON.stringify(fields)));
 }
 
 export function encodeText(text: string): Uint8Array {

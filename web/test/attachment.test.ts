@@ -1,11 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
 import { Attachment, type Listener, type Screen } from "../src/attachment";
+import type { Company } from "../src/company";
 import { decode, encodeText, type Fields, type ServerMessage } from "../src/wire";
 
 const CLIENT = "ab".repeat(16);
 const HELLO = {
   event: "hello", client: CLIENT, epoch: 1, role: "control", tty: true, input: 0, doubt: 0,
-  start: 0, end: 0, from: 0, rows: 24, cols: 80, name: "brave_otter",
+  id: 1, start: 0, end: 0, from: 0, rows: 24, cols: 80, name: "brave_otter",
 };
 
 /** Writes down what it is told, and renders when it is told to. */
@@ -26,7 +27,8 @@ class Paper implements Screen, Listener {
   };
   clear = (): void => void this.lines.push("clear");
   attached = (): void => undefined;
-  people = (people: unknown[]): void => void this.lines.push(`${people.length} people`);
+  company = ({ people }: Company): void => void this.lines.push(`${people.length} people`);
+  notYourTurn = (): void => void this.lines.push("not your turn");
   resized = (): void => undefined;
   exited = (status: number): void => void this.lines.push(`exit ${status}`);
   notice = (text: string): void => void this.notices.push(text);
@@ -70,7 +72,9 @@ const greeting = (): Fields => JSON.parse(describe(attachment.greeting())) as Fi
 
 test("the first greeting asks for the screen", () => {
   attachment.window = { rows: 10, cols: 20 };
-  expect(greeting()).toEqual({ session: 0, hidden: false, rows: 10, cols: 20, from: "snapshot" });
+  expect(greeting()).toEqual({
+    session: 0, hidden: false, answers: true, rows: 10, cols: 20, from: "snapshot",
+  });
 });
 
 test("after a loss it asks for the next byte, as the same client", () => {
@@ -167,12 +171,127 @@ test("a viewer types nothing", () => {
 
 test("answers of the terminal wait until all that was there is rendered", () => {
   hello({ end: 5 });
+  event({ event: "answerer", answers: true });
   output(5, "\x1b[c");
   attachment.type("\x1b[?1;2c");
   attachment.type("x");
   paper.render();
   attachment.type("\x1b[?1;2c");
   expect(sent).toEqual(['input 0 "x"', "ack 5", 'input 1 "\\u001b[?1;2c"']);
+});
+
+const ANSWER = "\x1b[?1;2c";
+
+test("only the elected terminal answers, and a connection begins without being it", () => {
+  hello();
+  attachment.type(ANSWER);
+  event({ event: "answerer", answers: true });
+  attachment.type(ANSWER);
+  event({ event: "answerer", answers: false });
+  attachment.type(ANSWER);
+  event({ event: "answerer", answers: true });
+  attachment.lost();
+  attachment.type(ANSWER);
+  hello({ input: ANSWER.length });
+  attachment.type(ANSWER);
+  expect(sent).toEqual([`input 0 ${JSON.stringify(ANSWER)}`]);
+});
+
+test("nothing answers before the snapshot that was promised is rendered", () => {
+  hello({ snapshot: true, from: 9, end: 9 });
+  event({ event: "answerer", answers: true });
+  attachment.type(ANSWER);
+  // The picture was made later than hello was sent, and is short.
+  receive({ kind: "snapshot", end: 900, size: { rows: 5, cols: 6 }, data: encodeText("p") });
+  attachment.type(ANSWER);
+  expect(attachment.isLive).toBe(false);
+  paper.render();
+  attachment.type(ANSWER);
+  expect(sent).toEqual(["ack 900", `input 0 ${JSON.stringify(ANSWER)}`]);
+});
+
+test("a viewer that comes back does not offer to answer", () => {
+  hello({ role: "view" });
+  attachment.lost();
+  expect(greeting()).not.toHaveProperty("answers");
+});
+
+test("what is shown stays until the promised snapshot comes, which is asked for again", () => {
+  hello();
+  output(5, "hello");
+  attachment.lost();
+  hello({ snapshot: true, from: 5, end: 5 });
+  expect(paper.lines).toEqual(["24x80", "hello"]);
+  attachment.lost();
+  expect(greeting()).toMatchObject({ from: "snapshot" });
+  hello({ snapshot: true, from: 7, end: 7 });
+  receive({ kind: "snapshot", end: 8, size: { rows: 5, cols: 6 }, data: encodeText("new") });
+  expect(paper.lines.slice(2)).toEqual(["clear", "5x6", "new"]);
+  attachment.lost();
+  expect(greeting()).toMatchObject({ from: 8 });
+});
+
+const turn = (driver: number): unknown =>
+  event({
+    event: "clients", one_driver: true, count: 2,
+    clients: [1, 2].map((id) => ({ id, name: `n${id}`, role: "control", driver: id === driver })),
+  });
+
+test("while another drives nothing that is typed is sent, and typing is told", () => {
+  hello();
+  event({ event: "answerer", answers: true });
+  turn(2);
+  attachment.type("a");
+  attachment.type("\x1b[<35;1;1M");
+  attachment.typeBinary("\x1b[M");
+  attachment.signal("INT");
+  attachment.endInput();
+  expect(sent).toEqual([]);
+  expect(paper.lines.slice(1)).toEqual(["2 people", "not your turn"]);
+  attachment.type(ANSWER); // the election is another matter
+  turn(1);
+  attachment.type("b");
+  expect(sent).toEqual([`input 0 ${JSON.stringify(ANSWER)}`, 'input 7 "b"']);
+});
+
+test("a turn of an earlier connection does not bar this one", () => {
+  hello();
+  turn(2);
+  attachment.lost();
+  hello({ id: 3 });
+  attachment.type("a");
+  expect(sent).toEqual(['input 0 "a"']);
+});
+
+test("requests are asked, and a name is kept for the next connection", () => {
+  hello();
+  attachment.drive();
+  attachment.grant(2);
+  attachment.rename("ada");
+  expect(sent).toEqual([
+    '{"request":"drive"}', '{"request":"grant","id":2}', '{"request":"name","name":"ada"}',
+  ]);
+  expect(greeting()).toMatchObject({ name: "ada" });
+});
+
+test("coming back does not take the size; typing does, and a window that changed", () => {
+  attachment.window = { rows: 10, cols: 20 };
+  expect(greeting()).toMatchObject({ rows: 10, cols: 20 });
+  hello();
+  attachment.type("a");
+  attachment.lost();
+  expect(greeting()).not.toHaveProperty("rows");
+  hello({ input: 1 });
+  attachment.resize({ rows: 10, cols: 20 });
+  expect(sent).toEqual(['input 0 "a"']);
+  attachment.type("b");
+  attachment.type("c");
+  expect(sent.slice(1)).toEqual(["resize 10x20", 'input 1 "b"', 'input 2 "c"']);
+  attachment.lost();
+  attachment.resize({ rows: 11, cols: 20 });
+  expect(greeting()).toMatchObject({ rows: 11, cols: 20 });
+  attachment.lost(); // before a hello: the server may not have seen it
+  expect(greeting()).toMatchObject({ rows: 11, cols: 20 });
 });
 
 test("binary input is one byte a character", () => {
@@ -217,7 +336,7 @@ test("without a connection a window of typing is kept, and no more", () => {
 
 test("events without a place are passed on", () => {
   hello();
-  event({ event: "clients", you: "1", clients: [{ id: "1", name: "a" }, null, { id: "2" }] });
+  event({ event: "clients", clients: [{ id: 1, name: "a" }, null, { id: 2 }] });
   event({ event: "journal", state: "full" });
   event({ event: "exited", end: 0, status: 3 });
   event({ event: "of tomorrow" });

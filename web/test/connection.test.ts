@@ -37,7 +37,8 @@ class FakeSocket {
 const nothing = (): undefined => undefined;
 const screen = { write: nothing, resize: nothing, clear: nothing };
 const listener = {
-  attached: nothing, people: nothing, resized: nothing, exited: nothing, notice: nothing,
+  attached: nothing, company: nothing, notYourTurn: nothing, resized: nothing, exited: nothing,
+  notice: nothing,
 };
 let states: string[];
 let attachment: Attachment;

@@ -6,7 +6,8 @@ import { parsePeople, printable } from "../src/event";
 import { fit, fontFor, SMALLEST_FONT } from "../src/geometry";
 import { controlled } from "../src/keys";
 import { takeAccess } from "../src/link";
-import { isReply } from "../src/reply";
+import { cleanName } from "../src/name";
+import { isMouse, isReply } from "../src/reply";
 import { VERSION, Widths } from "../src/widths";
 
 const TOKEN = "a".repeat(32);
@@ -78,7 +79,17 @@ test("the clipboard takes base64 of UTF-8 and is never read", () => {
 
 test("names lose what could fool a reader", () => {
   expect(printable("a\u202eb\x1b\nc\u200bd", 3)).toBe("abc");
-  expect(parsePeople({ clients: 7 })).toEqual([]);
+  expect(parsePeople({ clients: 7 }, 1)).toEqual([]);
+});
+
+test("a name is what the server would show, never half a character", () => {
+  expect(cleanName("  a\u202e\n da ")).toBe("a da");
+  expect(cleanName("\u{1f600}".repeat(40))).toBe("\u{1f600}".repeat(32));
+  expect(cleanName("\x1b")).toBe("");
+});
+
+test("the mouse is nobody's typing", () => {
+  expect(["\x1b[<35;1;1M", "\x1b[M abc", "\x1b[A"].map(isMouse)).toEqual([true, true, false]);
 });
 
 test("a held control key makes control characters", () => {

@@ -1,0 +1,188 @@
+"""The page with several people: whose turn it is, names, and whose terminal answers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from page_user import Chromium, driver
+from reverse_proxy import ReverseProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from page_user import PageUser
+    from ptyd_user import Container, Ptyd
+
+PROMPT = r"^now> $"
+
+
+@pytest.fixture(scope="module")
+def chromium_driver() -> Iterator[object]:
+    with driver() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def chromium(chromium_driver: object) -> Iterator[Chromium]:
+    browser = Chromium(chromium_driver)  # type: ignore[arg-type]
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture
+def bash(ptyd: Ptyd) -> Container:
+    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")
+
+
+@pytest.fixture
+def turns(ptyd: Ptyd) -> Container:
+    """Bash, where one types at a time."""
+    return ptyd.start("--one-driver", "-e", "PS1=now> ", "bash", "--norc")
+
+
+def wait_for_turn(person: PageUser, words: str) -> None:
+    person.page.wait_for_selector(f"#turn span:text-is({words!r})")
+
+
+def rename(person: PageUser, name: str) -> None:
+    person.page.click("#people button")
+    person.page.fill("#rename-name", name)
+    person.page.keyboard.press("Enter")
+    person.page.wait_for_selector(f"#people button:text-is({name + ' (you)'!r})")
+
+
+def open_as(chromium: Chromium, link: str, name: str) -> PageUser:
+    person = chromium.open(link)
+    person.wait_for(PROMPT)
+    rename(person, name)
+    return person
+
+
+def test_one_asks_and_the_other_grants(
+    chromium: Chromium, turns: Container, tmp_path: Path
+) -> None:
+    """Who does not drive types nothing, is told so, asks with a click, and is given the turn."""
+    ada = open_as(chromium, turns.link(), "ada")
+    bob = open_as(chromium, turns.link(), "bob")
+    wait_for_turn(ada, "you drive")
+    wait_for_turn(bob, "ada drives")
+    bob.type("never")
+    wait_for_turn(bob, "ada drives: your keys are not sent")
+    bob.picture(tmp_path / "hint.png")
+    bob.page.click("#turn button:text-is('Ask to drive')")
+    wait_for_turn(bob, "ada drives, you asked: your keys are not sent")
+    assert bob.page.locator("#turn button").count() == 0
+    wait_for_turn(ada, "bob asks to drive")
+    ada.picture(tmp_path / "asked.png")
+    ada.page.click("#turn button:text-is('Let bob drive')")
+    wait_for_turn(bob, "you drive")
+    wait_for_turn(ada, "bob drives")
+    # The click took no focus: bob's keys go to the program, ada's go nowhere.
+    ada.type("never")
+    wait_for_turn(ada, "bob drives: your keys are not sent")
+    bob.enter("echo mine")
+    text = ada.wait_for("^mine$")
+
+    assert "never" not in text
+    assert ada.page.locator("#people [data-drives]").all_inner_texts() == ["bob"]
+
+
+def test_a_viewer_only_sees_who_drives(
+    chromium: Chromium, turns: Container, tmp_path: Path
+) -> None:
+    """No buttons, no hints, also in the narrow bar of a phone."""
+    ada = open_as(chromium, turns.link(), "ada")
+    viewer = chromium.open(turns.link("view"), phone=True)
+    wait_for_turn(viewer, "ada drives")
+    viewer.type("never")
+    ada.enter("echo done")
+    viewer.wait_for("^done$")
+    viewer.picture(tmp_path / "viewer.png")
+
+    assert viewer.page.inner_text("#turn") == "ada drives"
+    assert viewer.page.locator("#turn button").count() == 0
+    turn, role = (viewer.page.locator(name).bounding_box() for name in ("#turn", "#role"))
+    assert turn is not None
+    assert role is not None
+    assert turn["x"] + turn["width"] <= role["x"]
+    assert role["x"] + role["width"] <= 390
+
+
+def test_a_driver_who_left_is_followed(chromium: Chromium, turns: Container) -> None:
+    """Who asked drives then; where nobody asked, who types does."""
+    ada = open_as(chromium, turns.link(), "ada")
+    bob = open_as(chromium, turns.link(), "bob")
+    wait_for_turn(bob, "ada drives")
+    ada.page.close()
+    wait_for_turn(bob, "nobody drives: who types does")
+    bob.enter("echo alone")
+    bob.wait_for("^alone$")
+
+    wait_for_turn(bob, "you drive")
+
+
+def test_where_all_may_type_there_are_no_turns(chromium: Chromium, bash: Container) -> None:
+    """Nothing in the bar speaks of driving."""
+    person = open_as(chromium, bash.link(), "ada")
+
+    assert not person.page.is_visible("#turn")
+
+
+def test_a_name_is_text_and_is_kept(chromium: Chromium, bash: Container, tmp_path: Path) -> None:
+    """Others see it at once, and again after a reload; it is never HTML; it can be left."""
+    name = "<b>ada</b>"
+    ada = open_as(chromium, bash.link(), name)
+    other = chromium.open(bash.link("view"))
+    other.page.wait_for_selector(f"#people li:text-is({name!r})")
+    ada.page.reload()
+    ada.page.wait_for_selector(f"#people button:text-is({name + ' (you)'!r})")
+    ada.page.click("#people button")
+    ada.page.fill("#rename-name", "eve")
+    ada.picture(tmp_path / "rename.png")
+    ada.page.keyboard.press("Escape")
+    ada.enter("echo focused")
+    ada.wait_for("^focused$")
+
+    assert ada.page.locator("#people b").count() == 0
+    assert ada.page.evaluate("Object.entries(localStorage)") == [["ptyd.name", name]]
+
+
+def test_a_query_is_answered_once(chromium: Chromium, bash: Container) -> None:
+    """Of two pages one answers: who typed last."""
+    one, other = chromium.open(bash.link()), chromium.open(bash.link())
+    one.wait_for(PROMPT)
+    other.wait_for(PROMPT)
+    for person in (one, other):
+        person.enter(r"clear; printf '\e[5n'; IFS= read -rs -d n; read -rst 1 -n 9; echo ${#REPLY}")
+        person.wait_for("^0$")
+        person.enter("echo clean")
+        person.wait_for("^now> echo clean\nclean$")
+
+
+def test_coming_back_does_not_take_the_size(chromium: Chromium, bash: Container) -> None:
+    """A page whose connection broke leaves the size to who was active; its typing takes it."""
+    with contextlib.ExitStack() as stack:
+        proxy = stack.enter_context(ReverseProxy(bash.port()))
+        person = chromium.open(proxy.link(bash.link()))
+        person.wait_for(PROMPT)
+        rows, cols = person.size
+        other = stack.enter_context(bash.attach(rows=20, cols=70))
+        person.wait_for_size(20, 70)
+        proxy.cut()
+        other.type(b"echo between\r")
+        person.wait_for("^between$")
+        other.type(b"stty size\r")
+        person.wait_for("^20 70$")
+        assert person.size == (20, 70)
+        person.enter("echo mine")
+        person.wait_for_size(rows, cols)
+        person.page.close()
+
+    assert re.fullmatch(r"\d+", str(rows))
