@@ -4,8 +4,8 @@ What is inside is chosen, not what is hidden: the host's /usr and a few trees of
 read-only by the spec (:func:`host_trees`), a few small files are copied, all of them readable by
 everybody on the host; nothing else of the host exists.
 
-Everything is made through :class:`ptylaunch.rootfs.Rootfs`: root calls this, and an absolute link of
-the skeleton, followed from outside, leads into the host. For the same reason links are relative.
+Everything is made through :class:`ptylaunch.rootfs.Rootfs`: root calls this, and an absolute link
+of the skeleton, followed from outside, leads into the host. So links are relative, too.
 """
 
 from __future__ import annotations
