@@ -50,10 +50,25 @@ def directories(environ: Mapping[str, str] = os.environ) -> Dirs:
         return Dirs(root, root + "/run")
     if os.geteuid() == 0:
         return Dirs("/var/lib/ptyd", "/run/ptyd")
-    home = environ.get("HOME") or "/"
-    data = environ.get("XDG_STATE_HOME") or home + "/.local/state"
-    run = environ.get("XDG_RUNTIME_DIR")
+    data, run = environ.get("XDG_STATE_HOME", ""), environ.get("XDG_RUNTIME_DIR", "")
+    if not data.startswith("/"):  # a relative path is to be ignored, says the specification
+        data = _home(environ) + "/.local/state"
+    run = run if run.startswith("/") else ""
     return Dirs(data + "/ptyd", run + "/ptyd" if run else f"/tmp/ptyd-{os.geteuid()}")  # noqa: S108 - owner and mode are checked
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    if not home:
+        import pwd  # only for those who are started without an environment
+
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "HOME is not set, nor PTYD_ROOT") from None
+    if not home.startswith("/"):
+        raise NotADirectoryError(errno.ENOTDIR, "HOME is no absolute path", home)
+    return home
 
 
 def prepare(dirs: Dirs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 import stat
 import threading
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_places_of_root_and_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert state.directories(
         {"HOME": "/h", "XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/r"}
     ) == Dirs("/s/ptyd", "/r/ptyd")
+
+
+def test_a_home_is_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one it is that of the account; a relative one would be the keeper's /."""
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    home = pwd.getpwuid(65534).pw_dir
+
+    assert state.directories({}).data == f"{home}/.local/state/ptyd"
+    assert state.directories({"XDG_STATE_HOME": "s", "XDG_RUNTIME_DIR": "r", "HOME": "/h"}) == Dirs(
+        "/h/.local/state/ptyd", "/tmp/ptyd-65534"
+    )
+    with pytest.raises(NotADirectoryError):
+        state.directories({"HOME": "here"})
 
 
 def test_what_is_prepared_is_private(dirs: Dirs) -> None:
