@@ -111,7 +111,22 @@ def _directories(environ: Mapping[str, str]) -> tuple[str, str]:
     uid = os.geteuid()
     if uid == 0:
         return "/var/lib/ptyd", "/run/ptyd"
-    data = environ.get("XDG_STATE_HOME") or f"{environ.get('HOME') or '/'}/.local/state"
-    runtime = environ.get("XDG_RUNTIME_DIR")
-    run = f"{runtime}/ptyd" if runtime else f"/tmp/ptyd-{uid}"  # noqa: S108 - the keeper checks its owner
+    data, runtime = environ.get("XDG_STATE_HOME", ""), environ.get("XDG_RUNTIME_DIR", "")
+    if not data.startswith("/"):  # a relative path is to be ignored, says the specification
+        data = _home(environ) + "/.local/state"
+    run = f"{runtime}/ptyd" if runtime.startswith("/") else f"/tmp/ptyd-{uid}"  # noqa: S108 - the keeper checks its owner
     return f"{data}/ptyd", run
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    if not home:
+        import pwd  # only for those who are started without an environment
+
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            raise ValueError("HOME is not set, nor PTYD_ROOT") from None
+    if not home.startswith("/"):
+        raise ValueError(f"HOME is no absolute path: {home!r}")
+    return home

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptyc.fault import FAILED
+from ptyc.stdio import open_missing
 from ptyc.terminal import is_terminal
 from ptywire.detach import DEFAULT, parse_keys
 
@@ -39,6 +40,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``ptyc``; return its exit status."""
+    open_missing()
     try:
         return _run(_parse(arguments))
     except ValueError as error:

@@ -29,6 +29,15 @@ class Parser(argparse.ArgumentParser):
         raise Failure(f"{message}; see {self.prog} --help")
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether an argument was text: other bytes come as surrogates (os.fsdecode)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def session_of(text: str) -> tuple[str, int]:
     """Split ``NAME[/N]``."""
     name, slash, number = text.partition("/")

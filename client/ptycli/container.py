@@ -46,7 +46,8 @@ class Container(NamedTuple):
         try:
             fields = state.read_json(f"{self.directory}/state.json")
         except (OSError, ValueError):
-            fields = {"id": self.id, "name": "", "status": "created"}
+            name = state.name_of(self.dirs, self.id)
+            fields = {"id": self.id, "name": name, "status": "created"}
         if fields["status"] != "exited" and self.keeper_pid is None:
             fields |= {"status": "exited", "exit_status": None, "pid": None}
         return fields

@@ -6,9 +6,10 @@ import importlib
 import os
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from ptycli.arguments import Failure
+if TYPE_CHECKING:
+    from types import FrameType
 
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
@@ -47,7 +48,18 @@ def version() -> str:
 
 def main() -> NoReturn:
     """Run one verb; exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _leave)
+    os.umask(0o077)  # the caller's may be one under which nobody can open what we make
+    from ptyc.stdio import open_missing
+
+    open_missing()
     sys.exit(dispatch(sys.argv[1:]))
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """End at once, as the default action would, wherever we are: in an import, too."""
+    os._exit(128 + number)
 
 
 def dispatch(arguments: list[str]) -> int:
@@ -67,6 +79,8 @@ def dispatch(arguments: list[str]) -> int:
 
 def run(verb: str, arguments: list[str]) -> int:
     """Return the exit code of one verb, whatever happens in it."""
+    from ptycli.arguments import Failure  # argparse, once an interruption is no traceback any more
+
     try:
         code: int = importlib.import_module(f"ptycli.{verb}").main(arguments)
         sys.stdout.flush()

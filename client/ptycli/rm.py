@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> int:
         try:
             container = find(name)
         except Failure:
-            if not options.force:
+            if state.release_name(state.directories(), name):
+                print(name)  # all that was left of it
+            elif not options.force:
                 raise
             continue  # gone is what -f asks for
         if container.read_state()["status"] != "exited" and not options.force:

@@ -7,21 +7,27 @@ import importlib
 import ipaddress
 import json
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, Any
 
 from ptyc.address import Target
-from ptycli.arguments import NAME, Failure, Parser, address_of, size_of
+from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.container import Container, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
+from ptycli.interruption import Interrupted, Interruption
 from ptycli.names import random_name
+from ptycli.rm import remove
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, Volume, make_spec, parse_volume
 from ptykeep import state
-from ptykeep.launch import StartFailed, start_keeper
+from ptykeep.launch import StartFailed, Starting, start_keeper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_PATIENCE = 5.0
+"""Seconds that a keeper which could not start may take to end."""
 
 USAGE = "ptyd run [OPTIONS] [--] COMMAND [ARG…]"
 
@@ -32,24 +38,61 @@ def main(arguments: list[str]) -> int:
     state.prepare(dirs)
     identity = os.urandom(32).hex()
     container = Container(dirs, identity, state.container_dir(dirs, identity))
-    os.mkdir(container.directory, 0o700)
     try:
+        with Interruption() as interruption:
+            tell(container, options, *start(container, options, interruption))
+            if not options.detach:
+                return attach(container, options)
+            print(identity, flush=True)
+            return 0
+    except Interrupted as signal_:
+        return 128 + signal_.number
+
+
+def start(
+    container: Container, options: argparse.Namespace, interruption: Interruption
+) -> tuple[dict[str, Any], str]:
+    """Make a container and start its program; return what the keeper says, and a notice.
+
+    Raise Failure or Interrupted with nothing left of it.
+    """
+    try:
+        os.mkdir(container.directory, 0o700)
         notice = write_down(container, options)
-        starting = start_keeper(dirs.data, dirs.run, identity)
+        interruption.hold()  # from here on there is more to end than files
+        starting = start_keeper(container.dirs.data, container.dirs.run, container.id)
     except BaseException:
-        state.remove_container(dirs, identity)
+        state.remove_container(container.dirs, container.id)
         raise
-    if not options.detach:
-        import_client()  # while the keeper is at work
     try:
+        if not options.detach:
+            import_client()  # while the keeper is at work
+        poll = select.poll()
+        poll.register(interruption, select.POLLIN)
+        poll.register(starting, select.POLLIN)
+        poll.poll()
+        interruption.check()
         started = starting.wait()
+        interruption.check()
     except StartFailed as error:
+        starting.wait_for_end(_PATIENCE)
+        if container.keeper_pid is None:
+            state.remove_container(container.dirs, container.id)
         raise Failure(str(error), error.exit_code) from None
-    tell(container, options, started, notice)
-    if options.detach:
-        print(identity)
-        return 0
-    return attach(container, options)
+    except Interrupted:
+        abandon(container, starting)
+        raise
+    return started, notice
+
+
+def abandon(container: Container, starting: Starting) -> None:
+    """End a keeper wherever it is, and remove its container."""
+    starting.interrupt()
+    try:
+        starting.wait()
+    except StartFailed:
+        starting.wait_for_end(_PATIENCE)
+    remove(container, container.id)
 
 
 def import_client() -> None:
@@ -129,8 +172,16 @@ def check(options: argparse.Namespace) -> None:
             f"--name {options.name!r}: a name has up to 64 letters, digits and _.-, "
             "the first a letter or digit"
         )
-    if options.hostname is not None and not (0 < len(options.hostname.encode()) <= 64):
-        raise Failure("--hostname: a host name has 1 to 64 bytes (sethostname(2))")
+    if options.hostname is not None and not NAME.fullmatch(options.hostname):
+        raise Failure(
+            f"--hostname {options.hostname!r}: a host name has up to 64 letters, digits and _.-, "
+            "the first a letter or digit"
+        )
+    for option in ("listen", "raw", "host_name", "known_as"):
+        given: str | list[str] = getattr(options, option) or ""
+        for text in [given] if isinstance(given, str) else given:
+            if not is_utf8(text):
+                raise Failure(f"{text!r}: not UTF-8")
     if options.tty is None:
         options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
     if bool(options.cert) != bool(options.key):

@@ -3,6 +3,9 @@
 What is inside is chosen, not what is hidden: the host's /usr and a few trees of /etc are mounted
 read-only by the spec (:func:`host_trees`), a few small files are copied, all of them readable by
 everybody on the host; nothing else of the host exists.
+
+Everything is made through :class:`ptylaunch.rootfs.Rootfs`: root calls this, and an absolute link
+of the skeleton, followed from outside, leads into the host. So links are relative, too.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import os
 import stat
 from typing import TYPE_CHECKING, Final
+
+from ptylaunch.rootfs import Rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,37 +87,44 @@ def build_skeleton(
     """
     umask = os.umask(0o022)  # the caller's is its own business, here other ids must read
     try:
-        made = _make_all(rootfs, hostname, binds)
+        os.makedirs(rootfs, mode=0o755, exist_ok=True)
+        root = Rootfs(os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        try:
+            _make_all(root, rootfs, hostname, binds)
+        finally:
+            os.close(root.fd)
     finally:
         os.umask(umask)
     if owner is not None:
-        for path in made:
-            os.chown(path, *owner, follow_symlinks=False)
+        _give(rootfs, owner)
 
 
-def _make_all(rootfs: str, hostname: str, binds: Sequence[str]) -> list[str]:
-    """Make everything and return its paths."""
-    os.makedirs(rootfs, mode=0o755, exist_ok=True)
-    made = [rootfs]
+def _make_all(root: Rootfs, rootfs: str, hostname: str, binds: Sequence[str]) -> None:
     for name, mode in _FOLDERS.items():
-        made += _make_folder(rootfs, name)
-        os.chmod(os.path.join(rootfs, name), mode)
-    made += _link_merged(rootfs)
+        _make_folder(root, name)
+        os.chmod(os.path.join(rootfs, name), mode)  # no link is there yet
+    _link_merged(root)
     for name, target in (
         ("var/run", "/run"),
         ("var/lock", "/run/lock"),
         ("etc/mtab", "/proc/mounts"),
     ):
-        made.append(_link(target, os.path.join(rootfs, name)))
-    made += _write_etc(rootfs, hostname)
+        _link(root, target, name)
+    _write_etc(root, hostname)
     for name in _COPIED:
-        made += _copy("/etc/" + name, rootfs, "etc/" + name)
-    made += _link_localtime(rootfs)
+        _copy(root, "/etc/" + name, "etc/" + name)
+    _link_localtime(root)
     for tree in host_trees():
-        made += _make_folder(rootfs, tree[1:])
+        _make_folder(root, tree)
     for target in binds:
-        made += _make_target(rootfs, target)
-    return made
+        os.close(root.make_directory(target) if target.endswith("/") else root.make_file(target))
+
+
+def _give(rootfs: str, owner: tuple[int, int]) -> None:
+    os.chown(rootfs, *owner, follow_symlinks=False)
+    for _, folders, files, folder_fd in os.fwalk(rootfs):
+        for name in (*folders, *files):
+            os.chown(name, *owner, dir_fd=folder_fd, follow_symlinks=False)
 
 
 def _is_real_folder(path: str) -> bool:
@@ -122,57 +134,44 @@ def _is_real_folder(path: str) -> bool:
         return False
 
 
-def _make_folder(rootfs: str, name: str) -> list[str]:
-    """Make a folder and those above it; return the new ones."""
-    made: list[str] = []
-    path = rootfs
-    for part in name.strip("/").split("/"):
-        path = os.path.join(path, part)
-        try:
-            os.mkdir(path, 0o755)
-        except FileExistsError:
-            continue
-        made.append(path)
-    return made
+def _make_folder(root: Rootfs, name: str) -> None:
+    """Make a folder and those above it."""
+    os.close(root.make_directory("/" + name.strip("/")))
 
 
-def _make_target(rootfs: str, target: str) -> list[str]:
-    if target.endswith("/"):
-        return _make_folder(rootfs, target)
-    parent, _, name = target.strip("/").rpartition("/")
-    made = _make_folder(rootfs, parent) if parent else []
-    path = os.path.join(rootfs, parent, name)
-    if not os.path.lexists(path):
-        made.append(_write(path, b""))
-    return made
+def _link(root: Rootfs, target: str, name: str) -> None:
+    """Make a relative link to ``target``, an absolute path of the box."""
+    folder, _, last = name.rpartition("/")
+    folder_fd = root.make_directory("/" + folder)
+    try:
+        os.symlink(os.path.relpath(target, "/" + folder), last, dir_fd=folder_fd)
+    finally:
+        os.close(folder_fd)
 
 
-def _link(target: str, path: str) -> str:
-    os.symlink(target, path)
-    return path
-
-
-def _link_merged(rootfs: str) -> list[str]:
-    made: list[str] = []
+def _link_merged(root: Rootfs) -> None:
     for name in _MERGED:
         try:
-            made.append(_link(os.readlink(f"/{name}"), os.path.join(rootfs, name)))
+            target = os.readlink(f"/{name}")
         except OSError:
             continue  # not on this host, or a folder of its own: then it is mounted
-    return made
+        _link(root, os.path.join("/", target), name)
 
 
-def _write(path: str, data: bytes) -> str:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+def _write(root: Rootfs, name: str, data: bytes) -> None:
+    """Write a new file."""
+    folder, _, last = name.rpartition("/")
+    folder_fd = root.make_directory("/" + folder)
     try:
-        while data:
-            data = data[os.write(fd, data) :]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(last, flags, 0o644, dir_fd=folder_fd)
     finally:
-        os.close(fd)
-    return path
+        os.close(folder_fd)
+    with open(fd, "wb") as file:
+        file.write(data)
 
 
-def _write_etc(rootfs: str, hostname: str) -> list[str]:
+def _write_etc(root: Rootfs, hostname: str) -> None:
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
     files = {
         "passwd": _USERS.format(shell=shell),
@@ -184,44 +183,41 @@ def _write_etc(rootfs: str, hostname: str) -> list[str]:
         "shells": f"/bin/sh\n{shell}\n",
         "host.conf": "multi on\n",
     }
-    etc = os.path.join(rootfs, "etc")
-    return [_write(os.path.join(etc, name), text.encode()) for name, text in files.items()]
+    for name, text in files.items():
+        _write(root, "etc/" + name, text.encode())
 
 
-def _copy(source: str, rootfs: str, name: str) -> list[str]:
-    """Copy a file or a small tree, as far as everybody may read it; return what was made."""
-    target = os.path.join(rootfs, name)
+def _copy(root: Rootfs, source: str, name: str) -> None:
+    """Copy a file or a small tree, as far as everybody may read it."""
     try:
         status = os.lstat(source)
     except OSError:
-        return []
+        return
     if stat.S_ISLNK(status.st_mode):
-        link = os.readlink(source)
-        inside = os.path.normpath(os.path.join(os.path.dirname(source), link))
+        inside = os.path.normpath(os.path.join(os.path.dirname(source), os.readlink(source)))
         if inside.startswith("/usr/"):  # it is there inside as well
-            return [*_make_folder(rootfs, os.path.dirname(name)), _link(link, target)]
+            _link(root, inside, name)
+            return
         try:
             status = os.stat(source)
         except OSError:
-            return []
+            return
     if not status.st_mode & stat.S_IROTH:
-        return []
+        return
     if stat.S_ISDIR(status.st_mode):
-        made = _make_folder(rootfs, name)
+        _make_folder(root, name)
         for entry in sorted(os.listdir(source)):
-            made += _copy(f"{source}/{entry}", rootfs, f"{name}/{entry}")
-        return made
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _COPY_LIMIT:
-        return []
-    with open(source, "rb") as file:
-        data = file.read(_COPY_LIMIT)
-    return [*_make_folder(rootfs, os.path.dirname(name)), _write(target, data)]
+            _copy(root, f"{source}/{entry}", f"{name}/{entry}")
+    elif stat.S_ISREG(status.st_mode) and status.st_size <= _COPY_LIMIT:
+        with open(source, "rb") as file:
+            data = file.read(_COPY_LIMIT)
+        _write(root, name, data)
 
 
-def _link_localtime(rootfs: str) -> list[str]:
+def _link_localtime(root: Rootfs) -> None:
     """Give the box the host's time zone: a link into /usr/share/zoneinfo, or the file itself."""
     path = os.path.realpath("/etc/localtime")
-    target = os.path.join(rootfs, "etc/localtime")
     if path.startswith("/usr/share/zoneinfo/"):
-        return [_link(path, target)]
-    return _copy(path, rootfs, "etc/localtime")
+        _link(root, path, "etc/localtime")
+    else:
+        _copy(root, path, "etc/localtime")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import socket
 import sys
 from typing import Any
@@ -27,12 +29,31 @@ class Starting:
         self._socket = sock
         self.pid = pid
 
+    def fileno(self) -> int:
+        """Readable once :meth:`wait` would not have to wait."""
+        return self._socket.fileno()
+
+    def interrupt(self) -> None:
+        """Ask the keeper, our child, to end its container at once."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def wait_for_end(self, timeout: float) -> None:
+        """Wait for the keeper's own end, for at most ``timeout`` seconds."""
+        fd = os.pidfd_open(self.pid)
+        try:
+            select.select([fd], [], [], timeout)
+        finally:
+            os.close(fd)
+
     def wait(self) -> dict[str, Any]:
         """Return what the keeper says once the program runs; raise StartFailed."""
         answer = b""
         with self._socket:
-            while chunk := self._socket.recv(1 << 16):
-                answer += chunk
+            try:
+                while chunk := self._socket.recv(1 << 16):
+                    answer += chunk
+            except ConnectionResetError:
+                pass  # it died before it had read what it is to start
         if not answer:
             raise StartFailed("the keeper ended before it could say why", 125)
         fields: dict[str, Any] = json.loads(answer)

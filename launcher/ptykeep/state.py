@@ -50,10 +50,25 @@ def directories(environ: Mapping[str, str] = os.environ) -> Dirs:
         return Dirs(root, root + "/run")
     if os.geteuid() == 0:
         return Dirs("/var/lib/ptyd", "/run/ptyd")
-    home = environ.get("HOME") or "/"
-    data = environ.get("XDG_STATE_HOME") or home + "/.local/state"
-    run = environ.get("XDG_RUNTIME_DIR")
+    data, run = environ.get("XDG_STATE_HOME", ""), environ.get("XDG_RUNTIME_DIR", "")
+    if not data.startswith("/"):  # a relative path is to be ignored, says the specification
+        data = _home(environ) + "/.local/state"
+    run = run if run.startswith("/") else ""
     return Dirs(data + "/ptyd", run + "/ptyd" if run else f"/tmp/ptyd-{os.geteuid()}")  # noqa: S108 - owner and mode are checked
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    if not home:
+        import pwd  # only for those who are started without an environment
+
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "HOME is not set, nor PTYD_ROOT") from None
+    if not home.startswith("/"):
+        raise NotADirectoryError(errno.ENOTDIR, "HOME is no absolute path", home)
+    return home
 
 
 def prepare(dirs: Dirs) -> None:
@@ -102,8 +117,67 @@ def resolve(dirs: Dirs, reference: str) -> str:
 
 
 def claim_name(dirs: Dirs, name: str, container: str) -> None:
-    """Take ``name`` for ``container``; raise FileExistsError when it is taken."""
-    os.symlink(container, f"{dirs.data}/names/{name}")
+    """Take ``name`` for ``container``, which has its folder; raise FileExistsError when taken."""
+    _claim(dirs, f"names/{name}", container)
+
+
+def name_of(dirs: Dirs, container: str) -> str:
+    """Return the name of a container, "" when it has none."""
+    return next((entry.name for entry in _claims(dirs, "names", container)), "")
+
+
+def release_name(dirs: Dirs, name: str) -> bool:
+    """Give up a name whose container is gone; return whether there was one."""
+    if "/" in name or name in ("", ".", ".."):
+        return False
+    return _release(dirs, f"names/{name}")
+
+
+def _claim(dirs: Dirs, claim: str, container: str) -> None:
+    """Take what nobody has, or what only somebody has who is gone."""
+    path = f"{dirs.data}/{claim}"
+    try:
+        os.symlink(container, path)
+    except FileExistsError:
+        if not _release(dirs, claim):
+            raise
+        os.symlink(container, path)
+
+
+def _release(dirs: Dirs, claim: str) -> bool:
+    """Remove a claim of a container without a folder; a container has that before any claim."""
+    path = f"{dirs.data}/{claim}"
+    lock = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Of two that find the same old claim, the later must not remove the other's new one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if os.path.lexists(container_dir(dirs, os.readlink(path))):
+                return False
+            os.unlink(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+            return False
+        return True
+    finally:
+        os.close(lock)
+
+
+def _claims(dirs: Dirs, kind: str, container: str) -> list[os.DirEntry[str]]:
+    found: list[os.DirEntry[str]] = []
+    try:
+        with os.scandir(f"{dirs.data}/{kind}") as entries:
+            for entry in entries:
+                try:
+                    if os.readlink(entry.path) == container:
+                        found.append(entry)
+                except OSError as error:
+                    if error.errno not in (errno.ENOENT, errno.EINVAL):
+                        raise
+    except FileNotFoundError:
+        pass
+    return found
 
 
 def claim_range(dirs: Dirs, container: str, reserved: list[tuple[int, int]]) -> int:
@@ -115,7 +189,7 @@ def claim_range(dirs: Dirs, container: str, reserved: list[tuple[int, int]]) -> 
         if any(base < first + length and first < base + RANGE_STRIDE for first, length in reserved):
             continue
         try:
-            os.symlink(container, f"{dirs.data}/ranges/{base}")
+            _claim(dirs, f"ranges/{base}", container)
         except FileExistsError:
             continue
         return base
@@ -123,20 +197,25 @@ def claim_range(dirs: Dirs, container: str, reserved: list[tuple[int, int]]) -> 
 
 
 def remove_container(dirs: Dirs, container: str) -> None:
-    """Forget a container that is not running: its files, its name, its range. Idempotent."""
+    """Forget a container that is not running: its name, its files, its range. Idempotent.
+
+    In this order: whoever is killed in between leaves a folder that can be removed by its id, and
+    no file of a range that is another's already.
+    """
     import shutil  # only needed once, at the end
 
+    _unlink_claims(dirs, "names", container)
     shutil.rmtree(socket_dir(dirs, container), ignore_errors=True)
     shutil.rmtree(container_dir(dirs, container), ignore_errors=True)
-    for kind in ("names", "ranges"):
-        with os.scandir(f"{dirs.data}/{kind}") as entries:
-            for entry in entries:
-                try:
-                    if os.readlink(entry.path) == container:
-                        os.unlink(entry.path)
-                except OSError as error:
-                    if error.errno not in (errno.ENOENT, errno.EINVAL):
-                        raise
+    _unlink_claims(dirs, "ranges", container)
+
+
+def _unlink_claims(dirs: Dirs, kind: str, container: str) -> None:
+    for entry in _claims(dirs, kind, container):
+        try:
+            os.unlink(entry.path)
+        except FileNotFoundError:
+            pass  # somebody else forgets it, too
 
 
 def write_file(path: str, data: bytes) -> None:

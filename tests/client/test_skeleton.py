@@ -28,7 +28,7 @@ def test_links_are_the_hosts(rootfs: Path) -> None:
     for name in ("bin", "sbin", "lib"):
         host, ours = Path("/", name), rootfs / name
         if host.is_symlink():
-            assert ours.readlink() == host.readlink()
+            assert Path("/", ours.readlink()) == Path("/", host.readlink())
         else:
             assert ours.is_dir()
             assert f"/{name}" in host_trees()
@@ -84,4 +84,31 @@ def test_local_time_is_the_hosts(rootfs: Path) -> None:
 
     assert zone.is_symlink() or zone.exists() == host.exists()
     if zone.is_symlink():
-        assert zone.readlink() == host
+        assert Path(os.path.normpath(f"/etc/{zone.readlink()}")) == host
+
+
+def test_no_link_is_absolute(rootfs: Path) -> None:
+    """Followed from outside it would lead into the host."""
+    links = [path for path in rootfs.rglob("*") if path.is_symlink()]
+
+    assert rootfs / "var/run" in links
+    assert [link for link in links if link.readlink().is_absolute()] == []
+
+
+def test_targets_behind_links_stay_inside(tmp_path: Path) -> None:
+    """Also behind a link that points out of the root."""
+    name = f"ptyd-test-{os.getpid()}"
+    rootfs, host = tmp_path / "rootfs", tmp_path / "host"
+    host.mkdir()
+    rootfs.mkdir()
+    (rootfs / "out").symlink_to(host)
+    (rootfs / host.relative_to("/")).mkdir(parents=True)
+    binds = [f"/var/run/{name}/folder/", f"/var/run/{name}/file", "/out/x/", "/../../up/"]
+    build_skeleton(str(rootfs), hostname="x", binds=binds)
+
+    assert not Path("/run", name).exists()
+    assert list(host.iterdir()) == []
+    assert (rootfs / "run" / name / "folder").is_dir()
+    assert (rootfs / "run" / name / "file").is_file()
+    assert (rootfs / host.relative_to("/") / "x").is_dir()
+    assert (rootfs / "up").is_dir()

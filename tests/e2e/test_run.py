@@ -246,6 +246,18 @@ def test_a_volume_is_the_hosts_folder(ptyd: Ptyd, tmp_path: Path) -> None:
     assert (shared / "from_host").read_text() == "hello"
 
 
+def test_a_volume_behind_a_link_leaves_the_host_alone(ptyd: Ptyd, tmp_path: Path) -> None:
+    """/var/run leads to /run: to the box's, not to the host's."""
+    (tmp_path / "word").write_text("hello")
+    name = tmp_path.name
+    before = sorted(os.listdir("/run"))
+    words = ["-v", f"{tmp_path}:/var/run/{name}/sub", "-v", f"{tmp_path}/word:/var/run/{name}/word"]
+    done = ptyd("run", "--rm", *words, "cat", f"/run/{name}/sub/word", f"/run/{name}/word")
+
+    assert done == (0, b"hellohello", "")
+    assert sorted(os.listdir("/run")) == before
+
+
 def test_a_read_only_volume_cannot_be_written(ptyd: Ptyd, tmp_path: Path) -> None:
     """``:ro`` holds for everything below it."""
     done = ptyd("run", "--rm", "-v", f"{tmp_path}:/s:ro", "touch", "/s/new")

@@ -113,6 +113,21 @@ def test_rm_of_what_runs_wants_force(ptyd: Ptyd) -> None:
     assert ptyd("rm", "busy").code == 125
 
 
+def test_what_was_killed_in_the_middle_can_be_removed(ptyd: Ptyd) -> None:
+    """A name without a folder, and a folder without anything in it."""
+    root = Path(ptyd.root)
+    ptyd("run", "--rm", "true")
+    (root / "names/nowhere").symlink_to("ab" * 32)
+    (root / "containers" / ("cd" * 32)).mkdir()
+    (root / "names/half").symlink_to("cd" * 32)
+    shown = ptyd("ps", "-a").out.decode()
+
+    assert "half" in shown
+    assert "Exited (unknown)" in shown
+    assert ptyd("rm", "half", "nowhere") == (0, b"half\nnowhere\n", "")
+    assert ptyd.left() == []
+
+
 def test_state_is_the_owners_alone(ptyd: Ptyd) -> None:
     """Folders 0700, files 0600, whatever the umask."""
     container = ptyd.start("cat")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 import stat
 import threading
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_places_of_root_and_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     ) == Dirs("/s/ptyd", "/r/ptyd")
 
 
+def test_a_home_is_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one it is that of the account; a relative one would be the keeper's /."""
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    home = pwd.getpwuid(65534).pw_dir
+
+    assert state.directories({}).data == f"{home}/.local/state/ptyd"
+    assert state.directories({"XDG_STATE_HOME": "s", "XDG_RUNTIME_DIR": "r", "HOME": "/h"}) == Dirs(
+        "/h/.local/state/ptyd", "/tmp/ptyd-65534"
+    )
+    with pytest.raises(NotADirectoryError):
+        state.directories({"HOME": "here"})
+
+
 def test_what_is_prepared_is_private(dirs: Dirs) -> None:
     """0700, a format file, and again does no harm."""
     os.chmod(dirs.data, 0o755)
@@ -87,6 +101,7 @@ def test_a_name_is_taken_once(dirs: Dirs) -> None:
 
     def claim(number: int) -> None:
         try:
+            os.mkdir(state.container_dir(dirs, f"{number:064x}"))
             state.claim_name(dirs, "otter", f"{number:064x}")
             won.append(number)
         except FileExistsError:
@@ -100,6 +115,32 @@ def test_a_name_is_taken_once(dirs: Dirs) -> None:
 
     assert len(won) == 1
     assert state.resolve(dirs, "otter") == f"{won[0]:064x}"
+
+
+def test_a_name_of_one_who_is_gone_is_taken_over_once(dirs: Dirs) -> None:
+    """Killed in the middle, rm leaves a link to nothing; its range likewise."""
+    os.symlink(IDS[0], f"{dirs.data}/names/otter")
+    os.symlink(IDS[0], f"{dirs.data}/ranges/{RANGE_FIRST}")
+    for container in IDS[1:]:
+        add(dirs, container)
+    state.claim_name(dirs, "otter", IDS[1])
+    with pytest.raises(FileExistsError):
+        state.claim_name(dirs, "otter", IDS[2])
+
+    assert state.resolve(dirs, "otter") == IDS[1]
+    assert state.name_of(dirs, IDS[1]) == "otter"
+    assert state.claim_range(dirs, IDS[1], []) == RANGE_FIRST
+    assert state.claim_range(dirs, IDS[2], []) == RANGE_FIRST + RANGE_STRIDE
+
+
+def test_only_a_name_that_leads_nowhere_is_released(dirs: Dirs) -> None:
+    """What is taken stays taken; no name is a path."""
+    add(dirs, IDS[0], "otter")
+    os.symlink(IDS[1], f"{dirs.data}/names/gone")
+    released = [state.release_name(dirs, name) for name in ("otter", "gone", "gone", "../names/x")]
+
+    assert released == [False, True, False, False]
+    assert state.name_of(dirs, IDS[0]) == "otter"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +196,7 @@ def test_ranges_overlap_nothing(
     root = tmp_path_factory.mktemp("ranges")
     dirs = Dirs(str(root), str(root / "run"))
     state.prepare(dirs)
+    add(dirs, IDS[0])
     bases = [state.claim_range(dirs, IDS[0], reserved) for _ in range(count)]
     taken = [range(base, base + RANGE_LENGTH + 1) for base in bases]
     foreign = [range(first, first + length) for first, length in reserved]
