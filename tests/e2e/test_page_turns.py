@@ -178,7 +178,7 @@ def test_a_query_is_answered_once(chromium: Chromium, bash: Container) -> None:
     other.wait_for(PROMPT)
     for person in (one, other):
         person.enter(r"clear; printf '\e[5n'; IFS= read -rs -d n; read -rst 1 -n 9; echo ${#REPLY}")
-        person.wait_for("^0$")
+        person.wait_for(r"^0\nnow> $")
         person.enter("echo clean")
         person.wait_for("^now> echo clean\nclean$")
 
