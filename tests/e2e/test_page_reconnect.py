@@ -107,7 +107,7 @@ def test_a_big_paste_arrives_once(chromium: Chromium, bash: Container) -> None:
 def test_answers_to_old_queries_are_not_typed(chromium: Chromium, bash: Container) -> None:
     """Who comes late is shown a query of the past, and does not answer it."""
     with bash.attach() as first:
-        first.type(b"printf '\\e[c\\e[6n\\e[?1004h'; echo asked\r")
+        first.type(b"printf '\\e[c\\e[6n\\e[?1004h'; read -rsd R; echo asked\r")
         first.read_until(b"hasked\r\n")
         # Nobody there has a terminal, so the screen answers, once; bash takes it for typing.
         first.read_until(b"22c")

@@ -6,6 +6,7 @@ export class TurnBar {
   private readonly element = document.getElementById("turn")!;
   private readonly text = document.createElement("span");
   private isHinting = false;
+  private shown = "";
 
   constructor(
     private readonly drive: () => void,
@@ -20,10 +21,15 @@ export class TurnBar {
     document.body.toggleAttribute("data-one-driver", turn !== null);
     if (turn === null) return;
     if (!company.isDrivenByAnother) this.isHinting = false;
-    // Rewritten only when it says something else: it is read aloud.
     const text = turn.text + (this.isHinting ? ": your keys are not sent" : "");
-    if (this.text.textContent !== text) this.text.textContent = text;
-    this.element.toggleAttribute("data-yours", company.driver?.isYou === true);
+    const isYours = company.driver?.isYou === true;
+    const offers = turn.grants.map(({ id, name }) => [id, name]);
+    const shown = JSON.stringify([text, turn.mayAsk, offers, isYours]);
+    // Lists come often: a button that is replaced under the finger is not clicked.
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.text.textContent = this.element.title = text;
+    this.element.toggleAttribute("data-yours", isYours);
     this.element.toggleAttribute("data-hint", this.isHinting);
     const buttons = turn.grants.map(({ id, name }) =>
       button(`Let ${name} drive`, () => this.grant(id)),
