@@ -69,26 +69,27 @@ def measure_loop(count: int) -> Iterator[Row]:
 
 def measure_join(count: int) -> Iterator[Row]:
     empty = statistics.median(join.join_empty() for _ in range(count))
-    soon = milliseconds(empty + 0.06)
     with join.FullBox(watched=True) as full:
         warm = statistics.median(full.join_warm() for _ in range(count))
-        yield Row(
-            "late join, 64 MiB, screen runs (other: empty)", milliseconds(warm), other, "", soon
-        )
+        yield join_row("screen runs", warm, empty, milliseconds(empty + 0.06))
         if not full.keepsakes:
             raise BenchError("the screen kept nothing of a watched flood")
         cold = statistics.median(full.join_cold() for _ in range(count))
-        yield join_row("64 MiB, no screen, kept states", cold, empty, "1 s")
+        yield join_row("no screen, kept states", cold, empty, "1 s")
     with join.FullBox(watched=False) as full:
         bare = statistics.median(full.join_bare() for _ in range(count))
-        yield Row(
-            "late join, 64 MiB, no screen, nothing kept", milliseconds(bare), other, "", "1 s"
-        )
+        yield join_row("no screen, nothing kept", bare, empty, "1 s")
     yield Row("snapshot of 80x24 coloured words", kibibytes(join.visible_size()), goal="10 KB")
 
 
 def join_row(what: str, ours: float, empty: float, goal: str) -> Row:
-    return Row(f"late join, {what}", milliseconds(ours), milliseconds(empty), "", goal)
+    return Row(
+        f"late join to 64 MiB, {what} (other: to an empty session)",
+        milliseconds(ours),
+        milliseconds(empty),
+        "",
+        goal,
+    )
 
 
 def measure_screen(count: int) -> Iterator[Row]:
