@@ -36,9 +36,10 @@ class Crowd:
         self, box: Box, count: int, wish: dict[str, Any] = FROM_NOW, *, stalled: bool = False
     ) -> None:
         options = ["-s"] if stalled else []
+        # Behind "--": a token may begin with "-".
         where = str(box.port("ptyd.v1")), parse_link(box.link).token
         self._process = subprocess.Popen(
-            [BINARIES / "crowd", *options, "127.0.0.1", *where, str(count), json.dumps(wish)],
+            [BINARIES / "crowd", *options, "--", "127.0.0.1", *where, str(count), json.dumps(wish)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
