@@ -42,14 +42,18 @@ class FullBox:
         paint = f"{MOUNTED}/paint {FULL}; printf 'pain'; printf 'ted'; exec cat"
         self._context = ready_box(paint)
         self.box, controller = self._context.__enter__()
-        eyes = Viewer(self.box.link) if watched else controller
-        eyes.read_until(b"", seconds=PATIENCE)
-        controller.type(b"\r")
-        if watched:
-            controller.close()
-        if not eyes.read_until(WORD, seconds=PATIENCE):
-            raise BenchError("the painter did not come to its end")
-        eyes.close()
+        try:
+            eyes = Viewer(self.box.link) if watched else controller
+            eyes.read_until(b"", seconds=PATIENCE)
+            controller.type(b"\r")
+            if watched:
+                controller.close()
+            if not eyes.read_until(WORD, seconds=PATIENCE):
+                raise BenchError("the painter did not come to its end")
+            eyes.close()
+        except BaseException:
+            self._context.__exit__(None, None, None)
+            raise
 
     def __enter__(self) -> Self:
         return self
