@@ -43,17 +43,19 @@ class FullBox:
         self._context = ready_box(paint)
         self.box, controller = self._context.__enter__()
         try:
-            eyes = Viewer(self.box.link) if watched else controller
-            eyes.read_until(b"", seconds=PATIENCE)
-            controller.type(b"\r")
-            if watched:
-                controller.close()
-            if not eyes.read_until(WORD, seconds=PATIENCE):
-                raise BenchError("the painter did not come to its end")
-            eyes.close()
+            self._fill(controller, watched=watched)
         except BaseException:
             self._context.__exit__(None, None, None)
             raise
+
+    def _fill(self, controller: Viewer, *, watched: bool) -> None:
+        eyes = Viewer(self.box.link) if watched else controller
+        controller.type(b"\r")
+        if watched:
+            controller.close()
+        if not eyes.read_until(WORD, seconds=PATIENCE):
+            raise BenchError("the painter did not come to its end")
+        eyes.close()
 
     def __enter__(self) -> Self:
         return self
