@@ -54,6 +54,12 @@ class Box:
         entry: dict[str, Any] = found[0] if isinstance(found, list) else found
         return entry
 
+    @property
+    def journal(self) -> Path:
+        """Where the journal of its session 0 is; ``run.py`` has set the root."""
+        identity: str = self.inspect()["Id"]
+        return Path(os.environ["PTYD_ROOT"], "containers", identity, "sessions/0/journal")
+
     def pid(self, of: str) -> int:
         """Return ``KeeperPid`` or ``ServerPid``; the server's is not known while it starts."""
         deadline = time.monotonic() + PATIENCE

@@ -12,15 +12,10 @@
  * first byte of any connection to the last of all. A stream is described in pattern.h.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "connect.h"
 #include "pattern.h"
 #include "wire.h"
 
@@ -40,19 +35,6 @@ static struct {
 } option = {.token = ""};
 static const char *pattern;
 static double first_byte;
-
-static void die(const char *what)
-{
-    fprintf(stderr, "drain: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void verify(void *context, const char *data, size_t size)
 {
@@ -76,34 +58,16 @@ static void verify(void *context, const char *data, size_t size)
     }
 }
 
-/* Write all, also to a peer that is slow: these are a few bytes, seldom more than its buffer. */
-static void write_all(struct viewer *viewer, const void *data, size_t size)
-{
-    const char *bytes = data;
-    while (size > 0) {
-        ssize_t written = send(viewer->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd wanted = {.fd = viewer->fd, .events = POLLOUT};
-            poll(&wanted, 1, 1000);
-        } else if (written < 0 && errno != EINTR) {
-            return; /* the peer closed; the next read says so */
-        } else if (written > 0) {
-            bytes += written;
-            size -= (size_t)written;
-        }
-    }
-}
-
 static void answer(struct viewer *viewer)
 {
     unsigned char frame[32];
     if (viewer->wire.pong_size > 0) {
-        write_all(viewer, viewer->wire.pong, viewer->wire.pong_size);
+        write_all(viewer->fd, viewer->wire.pong, viewer->wire.pong_size);
         viewer->wire.pong_size = 0;
     }
     if (option.framed && viewer->wire.offset > viewer->acked) {
         viewer->acked = viewer->wire.offset;
-        write_all(viewer, frame, frame_ack(frame, viewer->acked));
+        write_all(viewer->fd, frame, frame_ack(frame, viewer->acked));
     }
 }
 
@@ -122,56 +86,15 @@ static bool read_once(struct viewer *viewer, size_t limit)
     return !viewer->wire.closed;
 }
 
-static int connect_once(void)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
-    int failed = getaddrinfo(option.host, option.port, &hints, &found);
-    if (failed) {
-        fprintf(stderr, "drain: %s: %s\n", option.host, gai_strerror(failed));
-        exit(1);
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* Set before the connection, or the window is not bound by it (tcp(7)). Without it the kernel
-     * would read ahead megabytes for a viewer that we want to be slow. */
-    int buffer = 64 << 10;
-    if (fd >= 0 && option.rate > 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) < 0)
-        die("connect");
-    freeaddrinfo(found);
-    return fd;
-}
-
-/* The handshake and the attach of ptyd.v1; byte by byte, so that no frame is read with the reply. */
-static void attach(struct viewer *viewer)
-{
-    static const char attach_message[] =
-        "\x10{\"from\":\"start\",\"role\":\"view\",\"lossless\":true}";
-    char text[2048];
-    unsigned char frame[160];
-    int size = snprintf(text, sizeof text,
-                        "GET /ws HTTP/1.1\r\nHost: %s:%s\r\nUpgrade: websocket\r\n"
-                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-                        "Sec-WebSocket-Protocol: ptyd.v1, ptyd.token.%s\r\n\r\n",
-                        option.host, option.port, option.token);
-    write_all(viewer, text, (size_t)size);
-    for (size = 0; size < 4 || memcmp(text + size - 4, "\r\n\r\n", 4) != 0; size++)
-        if (size == sizeof text - 1 || recv(viewer->fd, text + size, 1, 0) != 1)
-            die("handshake");
-    if (strncmp(text, "HTTP/1.1 101", 12) != 0) {
-        fprintf(stderr, "drain: refused: %.*s\n", (int)strcspn(text, "\r"), text);
-        exit(1);
-    }
-    write_all(viewer, frame, frame_small(frame, attach_message, sizeof attach_message - 1));
-}
-
 static void open_viewer(struct viewer *viewer)
 {
-    viewer->fd = connect_once();
+    /* Without it the kernel would read ahead megabytes for a viewer that we want to be slow. */
+    viewer->fd = connect_once(option.host, option.port, option.rate > 0 ? SMALL_BUFFER : 0);
     viewer->wire.framed = option.framed;
-    if (option.framed)
-        attach(viewer);
+    if (option.framed) {
+        shake_hands(viewer->fd, option.host, option.port, option.token);
+        attach(viewer->fd, "{\"from\":\"start\",\"role\":\"view\",\"lossless\":true}");
+    }
     while (option.framed ? !viewer->wire.hello : option.await_bytes && viewer->received == 0)
         if (!read_once(viewer, CHUNK)) {
             fprintf(stderr, "drain: closed before it was attached (%d)\n", viewer->wire.closed);

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 HERE = Path(__file__).parent
 BINARIES = HERE / "bin"
-NAMES = ("ceiling", "drain", "flood")
+NAMES = ("ceiling", "crowd", "drain", "flood", "paint", "pinger", "typist")
 PATIENCE = 120
 """Seconds that one measurement may take."""
 
@@ -72,6 +73,11 @@ class Drain:
     def await_ready(self) -> None:
         if self._line() != "ready":
             raise BenchError("the receivers could not attach")
+
+    def is_done(self, *, within: float) -> bool:
+        """Wait so many seconds at most; tell whether every byte has come, or never will."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], within)[0])
 
     def result(self) -> Drained:
         line = self._line()

@@ -14,68 +14,24 @@ import statistics
 import sys
 import tempfile
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import latency
+import many
 import memory
 import throughput
 from box import Box
 from program import BenchError, build
+from table import HEAD, MIB, Row, middle, milliseconds, pairs, speeds, spread, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MIB = 1 << 20
 DIALECTS = ("raw", "ptyd.v1")
 VIEWERS = {1: 48, 10: 24, 100: 8}
 """Viewers, and the MiB that each gets: less than the journal holds, so that none is overtaken."""
-
-
-class Row(NamedTuple):
-    """One line of the table: what, ours, the other side, and the ratio with its spread."""
-
-    what: str
-    ours: str
-    other: str
-    ratio: str
-
-
-def pairs(
-    count: int, ours: Callable[[], float], other: Callable[[], float]
-) -> list[tuple[float, float]]:
-    results: list[tuple[float, float]] = []
-    for index in range(count):
-        if index % 2:
-            second = other()
-            results.append((ours(), second))
-        else:
-            first = ours()
-            results.append((first, other()))
-    return results
-
-
-def middle(values: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return the medians of ours and of the other."""
-    return statistics.median(ours for ours, _ in values), statistics.median(o for _, o in values)
-
-
-def spread(ratios: list[float]) -> str:
-    """Return the median and, so that nobody trusts a noisy one, the least and the greatest."""
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def speeds(what: str, mib: int, values: list[tuple[float, float]]) -> Row:
-    """Return a row of speeds: above 1 is faster than the other."""
-    ours, other = middle(values)
-    ratio = spread([second / first for first, second in values])
-    return Row(what, f"{mib / ours:.1f} MiB/s", f"{mib / other:.1f} MiB/s", ratio)
-
-
-def times(what: str, values: list[tuple[float, float]]) -> Row:
-    """Return a row of times: above 1 is slower than the other."""
-    ours, other = middle(values)
-    ratio = spread([first / second for first, second in values])
-    return Row(what, f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio)
+INTERRUPTS = {1_000_000: 0.25, 100_000: 0.35, 20_000: 1.0}
+"""Bytes a second that a viewer reads, and the seconds that Ctrl-C may take."""
 
 
 def measure_throughput(count: int) -> Iterator[Row]:
@@ -85,7 +41,8 @@ def measure_throughput(count: int) -> Iterator[Row]:
             ours = partial(throughput.run_box, dialect=dialect, viewers=viewers, size=size)
             other = partial(throughput.ceiling, viewers=viewers, size=size)
             what = f"{viewers} x {dialect}, against the ceiling"
-            yield speeds(what, mib, pairs(count, ours, other))
+            goal = "0.85" if (viewers, dialect) == (100, "ptyd.v1") else ""
+            yield speeds(what, mib, pairs(count, ours, other), goal)
 
 
 def measure_stalled(count: int) -> Iterator[Row]:
@@ -120,10 +77,10 @@ def measure_memory(count: int) -> Iterator[Row]:
 
 
 def measure_interrupt(count: int) -> Iterator[Row]:
-    for rate in (1_000_000, 100_000, 20_000):
+    for rate, goal in INTERRUPTS.items():
         seconds = statistics.median(latency.interrupt(rate) for _ in range(count))
         what = f"Ctrl-C to its effect under `yes`, read at {rate // 1000} kB/s"
-        yield Row(what, f"{seconds * 1000:.0f} ms", "", "")
+        yield Row(what, milliseconds(seconds), goal=milliseconds(goal))
 
 
 MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -133,6 +90,7 @@ MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "recovery": measure_recovery,
     "memory": measure_memory,
     "interrupt": measure_interrupt,
+    **many.MEASUREMENTS,
 }
 
 
@@ -148,7 +106,7 @@ def main() -> int:
     root = tempfile.mkdtemp(prefix="ptyd-bench-")
     os.environ["PTYD_ROOT"] = root
     failed = False
-    print("| what | ptyd | other | ratio |\n|---|---|---|---|")
+    print(f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|")
     try:
         for name in options.what or MEASUREMENTS:
             try:

@@ -66,6 +66,24 @@ class Viewer:
         self._send(wire.Input(self._typed, data))
         self._typed += len(data)
 
+    def show(self, *, visible: bool) -> None:
+        """Say that somebody looks, or does not."""
+        self._send(wire.Visible(visible))
+
+    def await_snapshot(self, *, seconds: float = 60) -> wire.Snapshot:
+        """Read up to the next snapshot; what came before it is gone."""
+        messages, self._early = self._early, []
+        deadline = time.monotonic() + seconds
+        while True:
+            for index, message in enumerate(messages):
+                if isinstance(message, wire.Snapshot):
+                    self._early = messages[index + 1 :]
+                    return message
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                raise BenchError("there came no snapshot")
+            messages = list(self._received(WHOLE))
+
     def read_until(self, marker: bytes, *, seconds: float, rate: int = 0) -> bool:
         """Read, at most ``rate`` bytes a second, until the marker or the end of the time."""
         tail = b""

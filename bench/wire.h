@@ -20,6 +20,7 @@ enum { HEAD = 10 + 13, CONTROL = 125 };
 struct wire {
     bool framed;                 /* ptyd.v1; else raw */
     bool hello;                  /* the answer to attach has come; raw: always */
+    bool ponged;                 /* our ping was answered */
     bool gap;                    /* the stream jumped: a snapshot, or bytes that were dropped */
     int closed;                  /* close code of the peer; 0: none */
     uint64_t offset;             /* journal offset after the last byte taken */
@@ -34,7 +35,7 @@ struct wire {
 typedef void on_output(void *context, const char *data, size_t size);
 
 /* Return how many bytes `head` needs to be complete, given those that it holds. */
-static size_t head_wanted(const unsigned char *head, size_t held)
+static inline size_t head_wanted(const unsigned char *head, size_t held)
 {
     if (held < 2)
         return 2;
@@ -54,7 +55,7 @@ static size_t head_wanted(const unsigned char *head, size_t held)
 }
 
 /* Act on a complete head: a control frame, or the start of a message. */
-static void head_taken(struct wire *wire)
+static inline void head_taken(struct wire *wire)
 {
     const unsigned char *head = wire->head;
     uint64_t length = head[1] & 127, end = 0;
@@ -72,6 +73,8 @@ static void head_taken(struct wire *wire)
         memcpy(wire->pong, start, sizeof start);
         memcpy(wire->pong + sizeof start, head + size, length);
         wire->pong_size = sizeof start + length;
+    } else if ((head[0] & 15) == OPCODE_PONG) {
+        wire->ponged = true;
     } else if ((head[0] & 15) == OPCODE_CLOSE) {
         wire->closed = length >= 2 ? head[size] << 8 | head[size + 1] : 1005;
     } else if (!(head[0] & 8)) {
@@ -91,7 +94,7 @@ static void head_taken(struct wire *wire)
     wire->held = 0;
 }
 
-static void receive(struct wire *wire, const char *data, size_t size, on_output *output, void *context)
+static inline void receive(struct wire *wire, const char *data, size_t size, on_output *output, void *context)
 {
     if (!wire->framed) {
         wire->offset += size;
@@ -121,7 +124,7 @@ static void receive(struct wire *wire, const char *data, size_t size, on_output 
 }
 
 /* Write a masked binary frame into `frame`; return its size. At most 125 bytes of payload. */
-static size_t frame_small(unsigned char *frame, const void *payload, size_t size)
+static inline size_t frame_small(unsigned char *frame, const void *payload, size_t size)
 {
     const unsigned char head[6] = {0x80 | OPCODE_BINARY, (unsigned char)(0x80 | size)};
     memcpy(frame, head, sizeof head);
@@ -129,7 +132,7 @@ static size_t frame_small(unsigned char *frame, const void *payload, size_t size
     return sizeof head + size;
 }
 
-static size_t frame_ack(unsigned char *frame, uint64_t offset)
+static inline size_t frame_ack(unsigned char *frame, uint64_t offset)
 {
     unsigned char ack[9] = {KIND_ACK};
     offset = htobe64(offset);
