@@ -69,7 +69,10 @@ def test_cuts_are_not_seen(chromium: Chromium, bash: Container) -> None:
         person = chromium.open(proxy.link(bash.link()))
         person.wait_for(PROMPT)
         # Without the terminal's echo, which mixes with output letter by letter.
-        person.enter("stty -echo; echo silent; while read -r line && [[ $line != stop ]]; do echo $line; done")
+        person.enter(
+            "stty -echo; echo silent; "
+            "while read -r line && [[ $line != stop ]]; do echo $line; done"
+        )
         person.wait_for("^silent$")
         for cut in range(CUTS):
             for each in range(20):

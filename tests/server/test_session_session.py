@@ -32,6 +32,7 @@ class Eye:
     """A reader. It takes what it is offered in pieces of its own size, and notes all of it."""
 
     framed = True
+    waits = False
     number = 0
 
     def __init__(
@@ -76,6 +77,8 @@ class Eye:
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Who else is here is not what is tested."""
+
+    tell_frame = tell
 
     def _take(self, frame: Any, limit: int, room: int) -> None:
         size = frame.end - frame.start
@@ -274,7 +277,7 @@ def test_the_exit_does_not_wait_for_grandchildren(
 class Slow:
     """A reader whose turn takes longer than a slice."""
 
-    cursor, hold, framed = 0, False, True
+    cursor, hold, framed, waits = 0, False, True, False
 
     def push(self) -> None:
         until = time.monotonic() + 2 * session_module.SLICE

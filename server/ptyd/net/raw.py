@@ -27,6 +27,7 @@ class RawClient:
     """
 
     framed = False
+    waits = False
     hold = False
     number = 0  # raw clients are nobody: they have no name, no size and no turn
 
@@ -91,6 +92,9 @@ class RawClient:
             self._channel.abort()
 
     def tell(self, fields: dict[str, Any]) -> None:
+        """Say nothing: raw has bytes only."""
+
+    def tell_frame(self, frame: bytes) -> None:
         """Say nothing: raw has bytes only."""
 
     # Input

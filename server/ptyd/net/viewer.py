@@ -68,6 +68,7 @@ class Viewer:
         self._typist: Typist | None = None
         self._window = Window(lossless=False)
         self._ended = False
+        self.waits = False
 
     # Messages in
 
@@ -110,7 +111,8 @@ class Viewer:
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
         self._window.on_ack(offset, time.monotonic())
-        if self.session is not None and (self._stale or self.cursor < self.session.output.end):
+        session = self.session
+        if session is not None and (self.waits or self._stale or self.cursor < session.output.end):
             self.push()
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
@@ -257,6 +259,7 @@ class Viewer:
 
     def push(self) -> None:
         """Send what the cursor has not passed, as far as socket and window allow."""
+        self.waits = False
         session = self.session
         if session is None or self._ended or self._awaits_picture:
             return
@@ -286,6 +289,7 @@ class Viewer:
                 break
             room = window.room
             if not room:
+                self.waits = True  # for an ack
                 return
             if not self.lossless and journal.end - self.cursor > window.patience:
                 self._stale = True
@@ -297,6 +301,8 @@ class Viewer:
             self.cursor = frame.end
             window.on_sent(frame.end, frame.end - frame.start, time.monotonic())
             websocket.send_frame(frame.data)
+        else:
+            self.waits = True  # for the socket
         session.caught_up(self)
 
     def _pass_gap(self, session: Session) -> None:
@@ -332,6 +338,11 @@ class Viewer:
         """Send an event that has no place in the journal."""
         if self.session is not None and not self._ended and not self._hidden:
             self._send(Event(fields))
+
+    def tell_frame(self, frame: bytes) -> None:
+        """As :meth:`tell`, encoded for all."""
+        if self.session is not None and not self._ended and not self._hidden:
+            self._websocket.send_frame(frame)
 
     def _send(self, message: ServerMessage) -> None:
         self._websocket.send(encode(message))

@@ -19,7 +19,7 @@ VISIBLE: Final = 0
 """Lines of scrollback for a reader that fell behind."""
 WITH_HISTORY: Final = 1000
 """Lines of scrollback for somebody who comes."""
-AHEAD: Final = 1 << 20
+AHEAD: Final = 256 << 10
 """Bytes that the journal may be ahead of a screen that owes a picture."""
 IDLE: Final = 30.0
 """Seconds after which a screen that nobody needs goes."""

@@ -12,12 +12,17 @@ class Reader(Protocol):
     number: int
     hold: bool
     framed: bool
+    waits: bool
+    """Its socket or its window is full: it comes back by itself, and is not asked till then."""
 
     def push(self) -> None:
         """Send what is new, as far as it goes without waiting."""
 
     def tell(self, fields: dict[str, Any]) -> None:
         """Send an event that has no place in the journal."""
+
+    def tell_frame(self, frame: bytes) -> None:
+        """As :meth:`tell`, one that is encoded for all."""
 
 
 class Expected:
@@ -27,9 +32,13 @@ class Expected:
     number = 0
     hold = True
     framed = False
+    waits = False
 
     def push(self) -> None:
         """Take nothing."""
 
     def tell(self, fields: dict[str, Any]) -> None:
+        """Listen to nothing."""
+
+    def tell_frame(self, frame: bytes) -> None:
         """Listen to nothing."""

@@ -26,7 +26,9 @@ from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
 from ptyd.session.reader import Expected, Reader
 from ptyd.session.resizing import Resizing
+from ptywire.message import Event, encode
 from ptywire.size import clamp
+from ptywire.websocket import binary_frame
 
 if TYPE_CHECKING:
     import asyncio
@@ -188,7 +190,7 @@ class Session:
         if self._round:
             self._another_round = True  # some have had their turn and do not know the news
         else:
-            self._round.extend(self.readers)
+            self._round.extend([reader for reader in self.readers if not reader.waits])
             self._serve()
 
     def _serve(self) -> None:
@@ -196,7 +198,7 @@ class Session:
         while self._round or self._another_round:
             if not self._round:
                 self._another_round = False
-                self._round.extend(self.readers)
+                self._round.extend([reader for reader in self.readers if not reader.waits])
                 continue
             self._round.popleft().push()
             if (self._round or self._another_round) and time.monotonic() >= deadline:
@@ -270,9 +272,16 @@ class Session:
 
     def _announce(self) -> None:
         self._announcing = None
-        event = self.people.describe()
-        for reader in list(self.readers):
-            reader.tell(event)
+        message = encode(Event(self.people.describe()))  # once for all: it is long, and so are they
+        self._tell_in_slices(deque(self.readers), binary_frame(message))
+
+    def _tell_in_slices(self, readers: deque[Reader], frame: bytes) -> None:
+        deadline = time.monotonic() + SLICE
+        while readers:
+            readers.popleft().tell_frame(frame)
+            if readers and time.monotonic() >= deadline:
+                self.loop.call_soon(self._tell_in_slices, readers, frame)
+                return
 
     def on_screen_progress(self) -> None:
         """The screen has come nearer: the program may go on."""
