@@ -15,6 +15,8 @@ from ptywire.detach import HOLD, DetachKeys, Fed
 if TYPE_CHECKING:
     from ptyc.replies import ReplyFilter
 
+_DETACH: Final = "detach"
+"""The name of the detach keys in the form that the terminal should not send."""
 _REPLY_HOLD: Final = 0.1
 """Seconds that the beginning of an answer may be held: terminals write answers in one go."""
 
@@ -38,7 +40,8 @@ class Keyboard:
         """Expect keys as the terminal sends them now; return what was held back until then.
 
         A program may switch the terminal to the kitty protocol or xterm's modifyOtherKeys: ctrl-p
-        is then an escape sequence, and the detach keys must still work.
+        is then an escape sequence, and the detach keys must still work. A terminal that knows
+        nothing of it goes on sending plain keys: those work, too.
         """
         if encoding == self._encoding:
             return b""
@@ -46,6 +49,13 @@ class Keyboard:
         self._encoding = encoding
         self._detach = DetachKeys(_encode(self._keys, encoding), self._sequences())
         return held
+
+    def _feed_detach(self, data: bytes) -> Fed:
+        fed = self._detach.feed(data)
+        if _DETACH not in fed.commands:
+            return fed
+        commands = fed.commands[: fed.commands.index(_DETACH)]
+        return Fed(fed.passed, detached=True, commands=commands)
 
     def listen_for(self, letters: str) -> None:
         """Take these commands out of what is typed; the others are the program's."""
@@ -61,10 +71,12 @@ class Keyboard:
 
     def _sequences(self) -> dict[bytes, str]:
         prefix = _encode(self._keys[:-1], self._encoding)
-        sequences: dict[bytes, str] = {}
+        encoded = _encode(self._keys, self._encoding)
+        # Where the keys are no control keys, both forms are the same.
+        sequences: dict[bytes, str] = {} if encoded == self._keys else {self._keys: _DETACH}
         for letter in self._commands:
             if key := self.key_of(letter).encode():
-                sequences[prefix + key] = letter
+                sequences[prefix + key] = sequences[self._keys[:-1] + key] = letter
                 if self._encoding == "kitty" and key.islower():
                     # Where a program asks for every key as a sequence.
                     sequences[prefix + b"\x1b[%du" % ord(key)] = letter
@@ -74,7 +86,7 @@ class Keyboard:
         """Take bytes typed at ``now``, in seconds; return those to pass on."""
         if self.replies is not None:
             data = self.replies.feed(data)
-        fed = self._detach.feed(data)
+        fed = self._feed_detach(data)
         self._arm(now)
         return fed
 
@@ -83,7 +95,7 @@ class Keyboard:
         if self.deadline is None or now < self.deadline:
             return Fed(b"", detached=False)
         if self.replies is not None and self.replies.holding:
-            fed = self._detach.feed(self.replies.flush())
+            fed = self._feed_detach(self.replies.flush())
         else:
             fed = Fed(self._detach.flush(), detached=False)
         self._arm(now)
@@ -92,7 +104,7 @@ class Keyboard:
     def stop_filtering(self, now: float) -> Fed:
         """From here on answers belong to the program."""
         filtering, self.replies = self.replies, None
-        fed = self._detach.feed(filtering.flush() if filtering else b"")
+        fed = self._feed_detach(filtering.flush() if filtering else b"")
         self._arm(now)
         return fed
 

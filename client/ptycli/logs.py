@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 from ptycli.arguments import Failure, Parser, session_of
@@ -11,6 +12,8 @@ from ptyd.journal.index import EXIT, STDERR
 from ptyd.journal.journal import Journal
 
 _CHUNK = 1 << 20
+_RACES = 100
+"""Attempts to read the journal's list of segments before one of them is gone."""
 
 
 def main(arguments: list[str]) -> int:
@@ -32,8 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def dump(folder: str) -> int:
     """Copy what the journal holds; 1 if it lost bytes while we read."""
-    journal = Journal(folder)
-    journal.load()
+    journal = load(folder)
     offset = journal.start
     code = 0
     sys.stdout.flush()
@@ -42,8 +44,7 @@ def dump(folder: str) -> int:
             data = journal.read(offset, _CHUNK)
         except FileNotFoundError:
             # The session goes on printing, and its oldest segment has just been dropped.
-            journal = Journal(folder)
-            journal.load()
+            journal = load(folder)
             print(f"ptyd logs: {journal.start - offset} bytes were dropped here", file=sys.stderr)
             offset, code = max(offset, journal.start), 1
             continue
@@ -56,10 +57,30 @@ def dump(folder: str) -> int:
     return code
 
 
+def load(folder: str) -> Journal:
+    """Return what the journal holds; the session may drop its oldest segment while we look."""
+    for _ in range(_RACES):
+        journal = Journal(folder)
+        try:
+            journal.load()
+        except FileNotFoundError:
+            if not os.path.isdir(folder):
+                raise  # removed
+            continue
+        return journal
+    raise Failure(f"{folder} changes faster than it can be read")
+
+
 def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, also to a descriptor that somebody else has made non-blocking."""
     view = memoryview(data)
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            poll.poll()
 
 
 def follow(container: Container, name: str, session: int) -> int:

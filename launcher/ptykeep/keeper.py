@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL, as docker's."""
 
+UNFORWARDED = frozenset(
+    {
+        signal.SIGSTOP,
+        signal.SIGCHLD,
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+    }
+)
+"""Signals that pid 1 of a box cannot pass on (ptylaunch.init)."""
+
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -270,8 +285,28 @@ class Keeper:
 
     def _signal_init(self, number: int) -> None:
         over = self.session is None or self.session.status is not None
-        if self.box is not None and not over:
+        if self.box is None or over:
+            return
+        if number in UNFORWARDED and self.box.pid != self.box.init_pid:
+            self._signal_program(number)
+        else:
             os.kill(self.box.init_pid, number)  # not yet reaped, so the pid is still its
+
+    def _signal_program(self, number: int) -> None:
+        """Send a signal to the program itself: pid 1 has no handler for these, or stops."""
+        assert self.box is not None
+        try:
+            fd = os.pidfd_open(self.box.pid)
+        except OSError:
+            return  # it has ended, and pid 1 is about to
+        try:
+            # Nobody else may have got its pid meanwhile: pid 1 is the parent of ours.
+            if parent_of(self.box.pid) == self.box.init_pid:
+                signal.pidfd_send_signal(fd, number)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
 
     def finish(self) -> None:
         """Leave: the program has ended and whoever wanted to know does."""
@@ -315,6 +350,15 @@ def ignores(pid: int, number: int) -> bool:
     except OSError:
         pass
     return False
+
+
+def parent_of(pid: int) -> int:
+    """Return the pid of a process's parent, 0 when it is gone (proc(5))."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
 
 
 def log(line: str) -> None:

@@ -19,6 +19,8 @@ KEYS = b"\x10\x11"
         ("plain", b"\x10\x11"),
         ("kitty", b"\x1b[112;5u\x1b[113;5u"),
         ("xterm", b"\x1b[27;5;112~\x1b[27;5;113~"),
+        ("kitty", b"\x10\x11"),
+        ("xterm", b"\x10\x11"),
     ],
 )
 def test_encodings(encoding: str, typed: bytes) -> None:
@@ -127,6 +129,7 @@ def test_the_filter_takes_anything(chunks: list[bytes]) -> None:
         (KEYS, "plain", b"\x10w\x10d\x10g", ("w", "d", "g")),
         (KEYS, "kitty", b"\x1b[112;5uw\x1b[112;5u\x1b[100u", ("w", "d")),
         (KEYS, "xterm", b"\x1b[27;5;112~g", ("g",)),
+        (KEYS, "kitty", b"\x10w\x1b[112;5ud", ("w", "d")),
         (b"\x01d", "plain", b"\x01D\x01w", ("d", "w")),
     ],
 )

@@ -161,3 +161,15 @@ def test_stop_ends_an_interactive_shell_at_once(ptyd: Ptyd) -> None:
 
     assert done.code == 0
     assert container.state()["exit_status"] != 128 + 9
+
+
+@pytest.mark.parametrize("name", ["ABRT", "SEGV", "TERM"])
+def test_an_owners_signal_reaches_the_program(ptyd: Ptyd, name: str) -> None:
+    """Those too that pid 1 of the box cannot pass on."""
+    container = ptyd.start("--no-tty", "sh", "-c", "echo ready; exec sleep 1000")
+    with container.attach() as client:
+        client.read_until("ready\n")
+        client.signal(name)
+        client.read_to_end()
+
+    assert client.events[-1]["status"] == 128 + signal.Signals[f"SIG{name}"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,25 @@ def test_logs_are_the_bytes(ptyd: Ptyd) -> None:
 
     assert running == b"a\x00\xff\x1bb"
     assert ptyd("logs", container.name).out == running
+
+
+def test_logs_wait_for_a_reader_that_is_slow(ptyd: Ptyd) -> None:
+    """Also where the pipe is non-blocking, as some parents leave theirs."""
+    ptyd("run", "--name", "long", "seq", "1", "60000")
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writing, False)
+    with subprocess.Popen(
+        ptyd.command("ptyd", "logs", "long"), stdout=writing, stderr=subprocess.PIPE, env=ptyd.env
+    ) as process:
+        os.close(writing)
+        assert select.select([reading], [], [], 40)[0]
+        with open(reading, "rb") as pipe:
+            printed = pipe.read()
+        assert process.stderr is not None
+        errors = process.stderr.read()
+
+    assert (process.returncode, errors) == (0, b"")
+    assert printed == b"".join(b"%d\n" % number for number in range(1, 60001))
 
 
 def test_logs_can_be_cut_short(ptyd: Ptyd) -> None:
