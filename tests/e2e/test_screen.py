@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ptyd_user import Container, Ptyd
 
 QUERY = "'\\033[6n'"
-ASKING = f"stty raw -echo; read -r -n1 x; printf {QUERY}; head -c 6 | od -An -c; sleep 100"
+ASKING = (
+    f"stty raw -echo; printf 'ready\\r'; read -r -n1 x; printf {QUERY}; head -c 6 | od -An -c; sleep 100"
+)
 
 
 def screen_pid(container: Container) -> int | None:
@@ -74,6 +76,7 @@ def test_the_screen_answers_where_nobody_can(ptyd: Ptyd) -> None:
     """Once, also with clients attached that have no terminal."""
     container = ptyd.start("bash", "-c", ASKING)
     with container.attach(lossless=False) as one, container.attach() as two:
+        two.read_until("ready")
         two.type("!")
         two.read_until(b"[   1   ;   1   R")
 
@@ -88,6 +91,7 @@ def test_one_elected_terminal_answers(ptyd: Ptyd) -> None:
         container.attach(lossless=False, answers=True) as other,
         container.attach(lossless=False, answers=True) as elected,
     ):
+        elected.read_until("ready")
         elected.type("!")
         elected.read_until(b"\x1b[6n")
         other.type(b"\x1b[9;9R")
@@ -105,6 +109,7 @@ def test_a_size_may_be_fixed_or_the_smallest(ptyd: Ptyd) -> None:
         with container.attach(rows=40, cols=70) as two:
             two.type("\n")
             two.read_until("30 70\r\n")
+        one.wait_until(lambda: [e["cols"] for e in one.events if e["event"] == "resized"][-1] == 90)
         one.type("\n")
         one.read_until("30 90\r\n")
         assert ptyd("size", container.name, "20x60").code == 0
