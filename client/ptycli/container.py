@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ptycli.arguments import Failure
 from ptykeep import state
@@ -108,15 +108,25 @@ def wait_for_keeper(container: Container, timeout: float) -> bool:
         os.close(fd)
 
 
+WRITTEN_WITHIN: Final = 0.5
+"""Seconds in which a keeper has written down that its program has ended."""
+
+
 def wait_for_exit(container: Container, timeout: float) -> bool:
     """Wait until the program has ended; return False after ``timeout`` seconds.
 
     The program's pid is not our child: a pidfd tells when it is gone, state.json when that is
     written down.
     """
-    deadline = time.monotonic() + timeout
-    while container.read_state()["status"] != "exited":
-        if time.monotonic() > deadline:
+    alive_at = time.monotonic()
+    deadline = alive_at + timeout
+    while (fields := container.read_state())["status"] != "exited":
+        now = time.monotonic()
+        if fields["status"] != "running" or os.path.exists(f"/proc/{fields['init_pid']}"):
+            alive_at = now
+        elif now - alive_at > WRITTEN_WITHIN:
+            return True  # its keeper cannot write that down: the disk is full
+        if now > deadline:
             return False
         wait_for_keeper(container, 0.02)
     return True
