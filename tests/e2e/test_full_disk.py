@@ -174,3 +174,16 @@ def test_history_goes_before_the_program_waits(disk: SmallDisk) -> None:
 
     assert client.events[-1]["status"] == 5
     wait_until(lambda: container.journal().endswith(b"\n200000\n!"))
+
+
+def test_a_program_is_stopped_on_a_full_disk(disk: SmallDisk) -> None:
+    """That it has ended is believed, also where nobody can write it down."""
+    container = disk.ptyd.start("sleep", "1000")
+    wait_until(lambda: container.state()["status"] == "running")
+    disk.fill()
+    done = disk.ptyd("stop", container.name)
+
+    assert (done.code, done.err) == (0, "")
+    assert not os.path.exists(f"/proc/{container.pid}")
+    disk.free()
+    wait_until(lambda: container.state()["status"] == "exited")
