@@ -226,13 +226,12 @@ def test_who_is_here_is_shown(chromium: Chromium, bash: Container) -> None:
     person = chromium.open("about:blank")
 
     def tell(socket: WebSocketRoute) -> None:
-        # Whatever the server says of clients, this is said behind it.
+        # Said in place of what the server says of clients, which comes later.
         server = socket.connect_to_server()
 
         def pass_on(message: str | bytes) -> None:
-            socket.send(message)
-            if b'"hello"' in message:  # type: ignore[operator]
-                socket.send(b"\x03" + event.encode())
+            told = b'"event":"clients"' in message  # type: ignore[operator]
+            socket.send(b"\x03" + event.encode() if told else message)
 
         server.on_message(pass_on)
 

@@ -37,7 +37,11 @@ def test_a_server_sees_nothing_it_should_not(kept: KeptServer) -> None:
     environment = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     arguments = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
 
-    assert [entry.partition(b"=")[0] for entry in environment] == [b"PTYD_PATH"]
+    assert [entry.partition(b"=")[0] for entry in environment] == [
+        b"PTYD_PATH",
+        b"MALLOC_TRIM_THRESHOLD_",
+        b"MALLOC_MMAP_THRESHOLD_",
+    ]
     assert arguments[1:3] == [b"-I", b"-S"]
     assert len(arguments) == 4
 
