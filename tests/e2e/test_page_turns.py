@@ -164,6 +164,8 @@ def test_a_name_is_text_and_is_kept(chromium: Chromium, bash: Container, tmp_pat
     ada.page.fill("#rename-name", "eve")
     ada.picture(tmp_path / "rename.png")
     ada.page.keyboard.press("Escape")
+    ada.page.wait_for_function("document.activeElement.matches('.xterm-helper-textarea')")
+    ada.wait_for(PROMPT)
     ada.enter("echo focused")
     ada.wait_for("^focused$")
 
