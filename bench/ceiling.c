@@ -4,7 +4,9 @@
  * it prints to every connection with blocking writes, gathered to at most 64 KiB. No journal, no
  * protocol, no slow reader is spared: what ptyd does is measured against this.
  *
- * usage: ceiling PORT N CMD [ARG...]       prints "listening" once it does
+ *   -j FILE  keep a journal as ptyd does, by splice(2) through a pipe: what that alone costs
+ *
+ * usage: ceiling [-j FILE] PORT N CMD [ARG...]       prints "listening" once it does
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -61,12 +64,45 @@ static int start(char **command, pid_t *pid)
     return pty_fd;
 }
 
+static struct {
+    int file, pipe[2];
+    loff_t end;
+} journal = {.file = -1};
+
+static void open_journal(const char *path)
+{
+    journal.file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (journal.file < 0 || pipe2(journal.pipe, O_CLOEXEC) < 0)
+        die("ceiling: journal");
+}
+
+static ssize_t read_some(int pty_fd, char *chunk, size_t size)
+{
+    if (journal.file < 0)
+        return read(pty_fd, chunk, size);
+    return splice(pty_fd, NULL, journal.pipe[1], NULL, size, SPLICE_F_NONBLOCK);
+}
+
+/* Move what was gathered from the pipe to the file, and read it from there. */
+static void keep(char *chunk, size_t size)
+{
+    loff_t start = journal.end;
+    for (size_t left = size; left > 0;) {
+        ssize_t moved = splice(journal.pipe[0], NULL, journal.file, &journal.end, left, 0);
+        if (moved <= 0)
+            die("ceiling: splice");
+        left -= (size_t)moved;
+    }
+    if (pread(journal.file, chunk, size, start) != (ssize_t)size)
+        die("ceiling: pread");
+}
+
 /* Read until it would block or 64 KiB are there; 0 is the end (EIO: the last tty_fd was closed). */
 static size_t gather(int pty_fd, char *chunk)
 {
     size_t size = 0;
     while (size < CHUNK) {
-        ssize_t got = read(pty_fd, chunk + size, CHUNK - size);
+        ssize_t got = read_some(pty_fd, chunk + size, CHUNK - size);
         if (got > 0) {
             size += (size_t)got;
             continue;
@@ -80,13 +116,20 @@ static size_t gather(int pty_fd, char *chunk)
         }
         break;
     }
+    if (journal.file >= 0)
+        keep(chunk, size);
     return size;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "-j") == 0) {
+        open_journal(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
     if (argc < 4) {
-        fprintf(stderr, "usage: ceiling PORT N CMD [ARG...]\n");
+        fprintf(stderr, "usage: ceiling [-j FILE] PORT N CMD [ARG...]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

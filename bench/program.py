@@ -91,11 +91,12 @@ class Drain:
         return self._process.stdout.readline().strip()
 
 
-def run_ceiling(*, viewers: int, size: int) -> Drained:
-    """Let the ceiling bring ``size`` bytes to each of ``viewers``."""
+def run_ceiling(*, viewers: int, size: int, journal: str = "") -> Drained:
+    """Let the ceiling bring ``size`` bytes to each of ``viewers``; ``journal`` is a file to keep."""
     port = free_port()
     ceiling_program, flood = str(BINARIES / "ceiling"), str(BINARIES / "flood")
-    command = [ceiling_program, str(port), str(viewers), flood, str(size)]
+    options = ["-j", journal] if journal else []
+    command = [ceiling_program, *options, str(port), str(viewers), flood, str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ceiling:
         try:
             assert ceiling.stdout is not None

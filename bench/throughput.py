@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from box import MOUNTED, Box
 from program import PATIENCE, BenchError, Drain, run_ceiling
 from viewer import Viewer
@@ -40,3 +42,11 @@ def run_box(*, dialect: str, viewers: int, size: int, stalled: int = 0) -> float
 
 def ceiling(*, viewers: int, size: int) -> float:
     return run_ceiling(viewers=viewers, size=size).seconds
+
+
+def ceiling_with_journal(*, viewers: int, size: int) -> float:
+    path = f"{os.environ['PTYD_ROOT']}/ceiling.journal"
+    try:
+        return run_ceiling(viewers=viewers, size=size, journal=path).seconds
+    finally:
+        os.unlink(path)
