@@ -154,7 +154,9 @@ def stalled_memory(viewers: int, size: int) -> float:
 def _flood_memory(stalled: int, size: int) -> int:
     """Return by how much the server grows in a flood to one reader, and some that are stalled."""
     with ExitStack() as stack:
-        box, controller = stack.enter_context(ready_box(f"exec {MOUNTED}/flood {size}"))
+        # The server is still measured when the last byte has come.
+        script = f"{MOUNTED}/flood {size}; exec cat"
+        box, controller = stack.enter_context(ready_box(script))
         pid = box.pid("ServerPid")
         with Viewer(box.link) as first:
             first.await_snapshot()

@@ -47,6 +47,14 @@ def test_a_late_viewer_sees_the_alternate_screen(ptyd: Ptyd) -> None:
     assert picture.index(b"beneath") < picture.index(b"\x1b[?1049h")
 
 
+def test_the_screen_reads_on_though_nobody_looks(ptyd: Ptyd) -> None:
+    """Who comes after much output is not kept waiting for all of it."""
+    container = ptyd.start("sh", "-c", "yes | head -c 10000000; exec cat")
+
+    wait_until(lambda: list(Path(container.journal_folder).glob("*.snap")), what="a kept state")
+    assert screen_pid(container) is not None
+
+
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_screen_that_dies_or_hangs_harms_nobody(ptyd: Ptyd, fate: signal.Signals) -> None:
     """Who asks meanwhile is shown the last lines, who asks later a picture of a new screen."""

@@ -58,6 +58,9 @@ class Margins(NamedTuple):
         )
 
 
+NO_MARGINS: Final = Margins(0, 0, b"", b"")
+
+
 class Cursor:
     """The cursor of a terminal; ``origin`` says whether the viewer has origin mode on."""
 

@@ -11,10 +11,12 @@ import struct
 import zlib
 from typing import Any, Final
 
+from ptyd.screen.cursor import NO_MARGINS, Margins
 from ptyd.screen.ghostty import GhosttyError, Terminal, ffi, version
 from ptyd.screen.grid import SPACERS, Grid
 from ptyd.screen.mode import ALLOW_132_COLUMNS, CURSOR_BLINKS
 from ptyd.screen.recipe import UNSET_SHAPE, snapshot
+from ptyd.screen.skim import skim
 
 MAX_ROWS: Final = 1000
 MAX_COLS: Final = 2000
@@ -34,7 +36,7 @@ _STRING: Final = 256 << 10
 _MAGIC: Final = b"ptydsnap"
 _HEADER: Final = struct.Struct("!8sI")  # magic, CRC-32 of what follows
 _BODY: Final = struct.Struct("!IH")  # scrollback, length of the version
-_PIECES: Final = re.compile(rb"[^h]*h|[^h]+")
+_SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~]*h")
 
 # What stands for a sequence longer than CONTINUATION: the same kind, with nothing it could do.
 _STAND_IN: Final = {
@@ -107,27 +109,40 @@ class Emulator:
         """Whether the last byte ended a sequence and a character."""
         return self._terminal.at_ground
 
+    def skim(self, data: bytes) -> bool:
+        """Take output as :meth:`feed` does, if it need not be drawn; else return False."""
+        if not self._terminal.at_ground or Margins.of(self._terminal) != NO_MARGINS:
+            return False
+        # Twice: the library drops history a page at a time, and may hold more than its limit.
+        rows, _ = self._size
+        skimmed = skim(data, rows + 2 * (self._scrollback + _SLACK))
+        if skimmed is not None:
+            self._terminal.feed(skimmed)
+        return skimmed is not None
+
     def feed(self, data: bytes) -> None:
-        """Take output of the program."""
-        if b"40" in data or not self._terminal.at_ground:
-            self._feed_narrowly(data)
-        else:
-            self._terminal.feed(data)
-            self._forbid_132_columns()
+        """Take output of the program.
+
+        Nothing is fed with CSI ? 40 h in force, under any split: with it CSI ? 3 h would make the
+        library change its size to 132 columns, and the terminal of the program and those of the
+        viewers stay as they are.
+        """
+        at = 0
+        while at < len(data) and not self._terminal.at_ground:
+            # Where the sequence ends that an earlier piece began is the library's to know.
+            at = self._feed_to(data, at, data.find(b"h", at) + 1 or len(data))
+        for match in _SETS_MODES.finditer(data, at):
+            at = self._feed_to(data, at, match.end())
+        self._feed_to(data, at, len(data))
         if not self._terminal.at_ground:
             start = data.rfind(b"\x1b")
             if start >= 0:
                 self._opener = data[start + 1 : start + 2]
 
-    def _feed_narrowly(self, data: bytes) -> None:
-        """Feed up to each "h": nothing is fed with CSI ? 40 h in force, under any split.
-
-        With it CSI ? 3 h would make the library change its size to 132 columns, and the terminal
-        of the program and those of the viewers stay as they are.
-        """
-        for piece in _PIECES.findall(data):
-            self._terminal.feed(piece)
-            self._forbid_132_columns()
+    def _feed_to(self, data: bytes, start: int, end: int) -> int:
+        self._terminal.feed(data[start:end])
+        self._forbid_132_columns()
+        return end
 
     def _forbid_132_columns(self) -> None:
         if self._terminal.mode(ALLOW_132_COLUMNS):

@@ -16,6 +16,10 @@ from ptyd.journal.journal import Journal
 from ptyd.screen import keepsake
 from ptyd.screen.emulator import Emulator, clamp
 
+SKIMMED: Final = 4 << 20
+"""Bytes that are looked at together, to see whether only their end need be drawn."""
+MUCH: Final = 256 << 10
+"""Bytes to be read that make that worth while."""
 _INDEX_READ: Final = 2048 * RECORD_SIZE
 
 
@@ -33,6 +37,7 @@ class Follower:
         self._index_at = 0
         self._last: Record | None = None
         self._resizes: list[Record] = []
+        self._not_plain_until = 0
 
     @property
     def is_behind(self) -> bool:
@@ -51,7 +56,11 @@ class Follower:
         if self._out < 0 and not self._find_start():
             self.offset = self.end  # the journal is gone, and nothing will come
             return
-        stop = min(self.end, self.offset + size, *(each.offset for each in self._resizes[:1]))
+        stop = min([self.end, *(each.offset for each in self._resizes[:1])])
+        if stop - self.offset >= MUCH and self.offset >= self._not_plain_until:
+            self._skim(min(stop, self.offset + SKIMMED))
+            return
+        stop = min(stop, self.offset + size)
         data = os.pread(self._out, stop - self.offset, self.offset - self._start)
         if data:
             self.emulator.feed(data)
@@ -62,6 +71,16 @@ class Follower:
         else:
             keepsake.write(self._folder, self.offset, self.emulator)
             self._resize()
+
+    def _skim(self, stop: int) -> None:
+        """Pass what need not be drawn, up to ``stop`` or the segment's end, or leave it to draw."""
+        data = os.pread(self._out, stop - self.offset, self.offset - self._start)
+        lines = data[: data.rfind(b"\r\n") + 2]
+        if self.emulator.skim(lines):
+            self.offset += len(lines)
+            self._resize()
+        else:
+            self._not_plain_until = self.offset + max(len(data), 1)
 
     def close(self) -> None:
         self._close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ptyd.screen.content import ALL, content
 from ptyd.screen.cursor import (
     DEFAULT_CHARSETS,
+    NO_MARGINS,
     Cursor,
     Margins,
     added,
@@ -42,7 +43,6 @@ UNSET_SHAPE: Final = 3
 _SHAPES: Final = {0: 5, 1: 1, 2: 3}  # bar, block, underline to DECSCUSR, blinking
 _KEYBOARD_DEPTH: Final = 8
 _TAB: Final = re.compile(rb"\x1b\[(\d+)G\x1bH")
-_NO_MARGINS: Final = Margins(0, 0, b"", b"")
 
 
 def snapshot(terminal: Terminal, scrollback: int = ALL) -> bytes:
@@ -88,7 +88,7 @@ def _screens(terminal: Terminal, scrollback: int) -> bytes:
     if switch != 1049:
         parts.append(saved_cursor(primary))
     parts += [
-        Cursor(primary, _NO_MARGINS, origin=False).place(),
+        Cursor(primary, NO_MARGINS, origin=False).place(),
         charsets_of(primary),
         *(b"\x1b[?%dh" % each for each in switches or (47,)),
         RESET + DEFAULT_CHARSETS + b"\x1b[2J\x1b[H",

@@ -21,6 +21,8 @@ WITH_HISTORY: Final = 1000
 """Lines of scrollback for somebody who comes."""
 AHEAD: Final = 256 << 10
 """Bytes that the journal may be ahead of a screen that owes a picture."""
+BACKLOG: Final = 4 << 20
+"""Bytes after which a screen reads on, wanted or not: who comes late would wait for all of them."""
 IDLE: Final = 30.0
 """Seconds after which a screen that nobody needs goes."""
 _ABORT_SEQUENCE: Final = b"\x18\x1b[0m"
@@ -38,6 +40,7 @@ class Pictures:
         self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
         self._idle: asyncio.TimerHandle | None = None
         self._unanswered: deque[int] = deque(maxlen=1024)
+        self._read_to = session.journal.end  # by the screens there were
         link.on_replies = self._on_replies
         link.on_progress = session.on_screen_progress
 
@@ -79,7 +82,9 @@ class Pictures:
     def _on_idle(self) -> None:
         """Let a screen go that nobody has needed for a while, and nobody is there to need."""
         self._idle = None
-        if self._session.readers or self._waiting:
+        grown = self._link.offset > self._read_to
+        self._read_to = max(self._read_to, self._link.offset)
+        if self._session.readers or self._waiting or grown:
             self._expect_use()
         else:
             self._link.close()
@@ -90,9 +95,12 @@ class Pictures:
         self._idle = self._session.loop.call_later(IDLE, self._on_idle)
 
     def advance(self, end: int) -> None:
-        """The journal has grown: a screen that runs keeps up."""
+        """The journal has grown: a screen that runs keeps up, and one is started to catch up."""
         if self._link.is_running:
             self._link.advance(end)
+        elif end - self._read_to >= BACKLOG and self._session.tty:
+            self._link.wake(end)
+            self._expect_use()
 
     def resized(self) -> None:
         """There is a new size at the end of the journal."""
