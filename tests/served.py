@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ptyd.container import Container
 from ptyd.net.channel import Channel
 from ptyd.net.http import HttpConnection, accept_control
+from ptyd.net.poller import Poller
 from ptyd.net.raw import RawClient
 from session_program import LOG_MAX, Program
 from waiting import wait_until
@@ -63,6 +64,7 @@ class Served:
         self._fds = self._stack.enter_context(self.program.passed())
         self.loop = make_loop()
         self.loop.set_exception_handler(lambda _, context: self.failures.append(context))
+        self.poller = Poller(self.loop)
         self._listeners = {
             "ptyd.v1": socket.create_server(("127.0.0.1", 0)),
             "raw": socket.create_server(("127.0.0.1", 0)),
@@ -98,7 +100,7 @@ class Served:
             self.loop.add_reader(listener.fileno(), self._accept, dialect, listener)
 
     def _accept(self, dialect: str, listener: socket.socket) -> None:
-        channel = Channel(self.loop, listener.accept()[0])
+        channel = Channel(self.poller, listener.accept()[0])
         self.channels.append(channel)
         if dialect == "raw":
             RawClient(self.container, self.session, channel).start()
@@ -204,6 +206,7 @@ class Served:
     def _stop(self) -> None:
         for channel in self.channels:
             channel.abort()
+        self.poller.close()
         for listener in self._listeners.values():
             self.loop.remove_reader(listener)
         for name in ("pty", "stdout", "stderr"):

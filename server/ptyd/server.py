@@ -23,6 +23,7 @@ import uvloop
 from ptyd.container import Container
 from ptyd.journal.intake import can_splice
 from ptyd.net.channel import Channel
+from ptyd.net.poller import Poller
 from ptyd.net.tls import server_context
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
 from ptywire.message import CLOSE_GOING_AWAY
@@ -44,6 +45,7 @@ class Server:
         self, loop: asyncio.AbstractEventLoop, keeper: socket.socket, hello: Packet
     ) -> None:
         self._loop = loop
+        self._poller = Poller(loop)
         self._keeper = keeper
         self._requests: deque[dict[str, Any]] = deque()
         self._container = Container(loop, hello.fields, self._request)
@@ -140,7 +142,7 @@ class Server:
         if fields.get("tls") and self._tls is None:
             sock.close()
             return
-        channel = Channel(self._loop, sock)
+        channel = Channel(self._poller, sock)
         if fields["dialect"] == "raw":
             from ptyd.net.raw import RawClient
 

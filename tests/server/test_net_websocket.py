@@ -137,6 +137,25 @@ def test_what_is_no_good_first_message(served: Served, code: int, data: bytes) -
     assert served.on_loop(lambda: served.session.readers) == []
 
 
+def test_who_only_acknowledges_is_heard_after_the_rest(served: Served) -> None:
+    """A thousand of them are not to keep a key waiting; who types is no crowd."""
+    client = served.attached()
+    channel = served.channels[-1]
+    crowd = served.poller.crowd
+    served.print(b"some output")
+    client.read_until("some output")  # which is acknowledged
+
+    served.wait(lambda: channel._poll_set is crowd)
+    client.type(b"k")
+    assert served.typed(1) == b"k"
+    served.wait(lambda: channel._poll_set is not crowd)
+    served.print(b"an echo")
+    client.read_until("an echo")
+    client.type(b"l")
+    assert served.typed(1) == b"l"
+    assert served.on_loop(lambda: channel._poll_set is not crowd)
+
+
 def test_unknown_kinds_and_fields_are_ignored(served: Served) -> None:
     """A client of tomorrow talks to a server of today."""
     client = served.client()

@@ -25,7 +25,9 @@ PIECES = st.one_of(
     st.sampled_from(
         [b"\x1b[m", b"\x1b[31;1m", b"\x1b[48;5;20m", b"\x1b[0m", b"\x1b[38:2::1:2:3m", b"\x1b[K"]
     ),
-    st.sampled_from([b"\t", b"\b\b", b"\r", b"\a", b"\n", b"\v", b"\xe6\xbc\xa2" * 30, b"\xcc\x81"]),
+    st.sampled_from(
+        [b"\t", b"\b\b", b"\r", b"\a", b"\n", b"\v", b"\xe6\xbc\xa2" * 30, b"\xcc\x81"]
+    ),
 )
 LINES = st.lists(st.lists(PIECES, max_size=4).map(b"".join), min_size=1, max_size=6)
 

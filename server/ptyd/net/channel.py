@@ -13,10 +13,13 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ptyd.net.poller import READ, WRITE
 from ptyd.net.tls import Tls, TlsFailed
 
 if TYPE_CHECKING:
     import asyncio
+
+    from ptyd.net.poller import Poller
 
 RECEIVE: Final = 256 << 10
 MOST_UNSENT: Final = 1 << 20
@@ -60,16 +63,18 @@ class Handler(Protocol):
 class Channel:
     """Bytes to and from one peer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    def __init__(self, poller: Poller, sock: socket.socket) -> None:
         self.socket = sock
         self._fd = sock.fileno()
-        self._loop = loop
+        self._poller = poller
+        self._poll_set = poller.prompt
         self._handler: Handler | None = None
         self._tls: Tls | None = None
         self._pending: deque[memoryview] = deque()
         self._unsent = 0
         self._reading = False
         self._listening = False
+        self._writing = False
         self._choked = False
         self._closing: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -157,12 +162,32 @@ class Channel:
         if sent < len(data):
             self._pending.append(memoryview(data)[sent:])
             self._unsent = len(data) - sent
-            self._loop.add_writer(self._fd, self._on_writable)
+            self.wait_writable()
 
     def wait_writable(self) -> None:
         """Call ``writable`` once the kernel takes more: for a handler that sends by itself."""
-        if self._fd >= 0:
-            self._loop.add_writer(self._fd, self._on_writable)
+        if self._fd >= 0 and not self._writing:
+            self._writing = True
+            self._watch()
+
+    def join_crowd(self, *, joins: bool) -> None:
+        """Be heard after those who are no crowd, or among them."""
+        poll_set = self._poller.crowd if joins else self._poller.prompt
+        if poll_set is not self._poll_set and self._fd >= 0:
+            self._poll_set.watch(self._fd, self, 0)
+            self._poll_set = poll_set
+            self._watch()
+
+    def _watch(self) -> None:
+        events = (READ if self._listening else 0) | (WRITE if self._writing else 0)
+        self._poll_set.watch(self._fd, self, events)
+
+    def on_event(self, event: int) -> None:
+        """Read and write as the poller says; after a failure either finds out what it is."""
+        if self._listening and event != WRITE:
+            self._on_readable()
+        if self._writing and event != READ:
+            self._on_writable()
 
     def _on_writable(self) -> None:
         try:
@@ -178,9 +203,10 @@ class Channel:
         except OSError:
             self.abort()
             return
-        self._loop.remove_writer(self._fd)
+        self._writing = False
         self._unsent = 0
         self._choked = False
+        self._watch()
         self._listen()
         if self._closing is not None:
             self._shut()
@@ -201,35 +227,23 @@ class Channel:
         if wanted == self._listening:
             return
         self._listening = wanted
-        if wanted:
-            self._loop.add_reader(self._fd, self._on_readable)
-        else:
-            self._loop.remove_reader(self._fd)
+        if self._fd >= 0:
+            self._watch()
 
     def _on_readable(self) -> None:
-        failed = False
-        while self._listening:
-            try:
-                size = self.socket.recv_into(_buffer)
-            except BlockingIOError:
-                return
-            except OSError:
-                self.abort()
-                return
-            try:
-                self._on_data(bytes(_buffer[:size]))
-            except Exception:  # noqa: BLE001 - see below
-                # A bug that a peer can reach costs that peer its connection, not everybody theirs.
-                traceback.print_exc()
-                self.abort()
-            # A peer that closes with something unread leaves an error (EPOLLERR), and after one
-            # uvloop calls once and never again: then all that is left is read now.
-            failed = failed or (self._fd >= 0 and self._has_failed())
-            if not failed:
-                return
-
-    def _has_failed(self) -> bool:
-        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        try:
+            size = self.socket.recv_into(_buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.abort()
+            return
+        try:
+            self._on_data(bytes(_buffer[:size]))
+        except Exception:  # noqa: BLE001 - see below
+            # A bug that a peer can reach costs that peer its connection, not everybody theirs.
+            traceback.print_exc()
+            self.abort()
 
     def _on_data(self, data: bytes) -> None:
         assert self._handler is not None
@@ -266,7 +280,7 @@ class Channel:
             self._send(goodbye)
         if self._fd < 0:
             return
-        self._closing = self._loop.call_later(LINGER, self.abort)
+        self._closing = self._poller.loop.call_later(LINGER, self.abort)
         self.resume_reading()
         if not self._pending:
             self._shut()
@@ -284,10 +298,9 @@ class Channel:
             return
         if self._closing is not None:
             self._closing.cancel()
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
+        self._poll_set.watch(self._fd, self, 0)
         self._fd = -1
-        self._reading = self._listening = False
+        self._reading = self._listening = self._writing = False
         self._pending.clear()
         self.socket.close()
         if self._handler is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PING_AFTER: Final = 15.0
 SILENT_TOO_LONG: Final = 45.0
 ATTACH_WITHIN: Final = 10.0
+CROWD_AFTER: Final = 10.0
+"""Seconds without anything but acks after which a client is one of many."""
 _MASK: Final = 4
 
 
@@ -34,6 +36,7 @@ class WebSocket:
         self._viewer: Viewer | None = None
         self._message = bytearray()
         self._closed = False
+        self._spoke = -CROWD_AFTER
         self._unparsed = 0  # bytes since the last end of a frame
         self._heard = self._opened = time.monotonic()
 
@@ -92,8 +95,13 @@ class WebSocket:
         if self._unparsed == 0 and self._viewer is not None and not self._message:
             offset = last_ack(data)
             if offset is not None:
+                if self._heard - self._spoke > CROWD_AFTER:
+                    self._channel.join_crowd(joins=True)
                 self._viewer.acknowledge(offset)
                 return
+            if self._viewer.session is not None:
+                self._spoke = self._heard
+                self._channel.join_crowd(joins=False)
         self._unparsed += len(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
