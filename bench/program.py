@@ -92,7 +92,10 @@ class Drain:
 
 
 def run_ceiling(*, viewers: int, size: int, journal: str = "") -> Drained:
-    """Let the ceiling bring ``size`` bytes to each of ``viewers``; ``journal`` is a file to keep."""
+    """Let the ceiling bring ``size`` bytes to each of ``viewers``.
+
+    ``journal``: the file in which it keeps them.
+    """
     port = free_port()
     ceiling_program, flood = str(BINARIES / "ceiling"), str(BINARIES / "flood")
     options = ["-j", journal] if journal else []
