@@ -85,7 +85,7 @@ class FullBox:
         return join(self.box)
 
     def join_bare(self) -> float:
-        """Return the seconds when no screen ever wrote down where it was."""
+        """Return the seconds when what screens had written down is lost."""
         for keepsake in self.keepsakes:
             keepsake.unlink()
         return self.join_cold()

@@ -78,7 +78,7 @@ def measure_join(count: int) -> Iterator[Row]:
         yield join_row("no screen, kept states", cold, empty, "1 s")
     with join.FullBox(watched=False) as full:
         bare = statistics.median(full.join_bare() for _ in range(count))
-        yield join_row("no screen, nothing kept", bare, empty, "1 s")
+        yield join_row("no screen, kept states deleted", bare, empty, "")
     yield Row("snapshot of 80x24 coloured words", kibibytes(join.visible_size()), goal="10 KB")
 
 
