@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 from pathlib import Path
@@ -26,11 +27,13 @@ def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -
         yield it
 
 
-def ask(served: Served, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+def ask(
+    served: Served, path: str, method: str = "GET", more: str = ""
+) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers by lower-case name, and body."""
     data = b""
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as sock:
-        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode())
         while chunk := sock.recv(1 << 16):
             data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
@@ -53,6 +56,27 @@ def test_every_file_of_the_page_is_served(served: Served, name: str) -> None:
     kinds = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg"}
     assert headers["content-type"].startswith(kinds.get(name.rpartition(".")[2], "text/plain"))
     assert ("immutable" in headers["cache-control"]) == name.startswith("assets/")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_browser_gets_it_packed(served: Served, name: str) -> None:
+    """A quarter of the size; the bytes are the same."""
+    path = "/" if name == "index.html" else f"/{name}"
+    _, headers, body = ask(served, path, more="Accept-Encoding: br, gzip;q=0.8\r\n")
+
+    assert headers["content-encoding"] == "gzip"
+    assert headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(body) == (DIST / name).read_bytes()
+    assert len(body) == int(headers["content-length"]) < 200_000
+
+
+@pytest.mark.parametrize("value", ["", "br", "gzip;q=0", "GZIP; Q=0.000", "xgzip, gzip2", ";;,"])
+def test_who_does_not_take_it_packed_gets_it_plain(served: Served, value: str) -> None:
+    """Nor is a wish understood that is none."""
+    _, headers, body = ask(served, "/", more=f"Accept-Encoding: {value}\r\n")
+
+    assert "content-encoding" not in headers
+    assert body == (DIST / "index.html").read_bytes()
 
 
 def test_the_policy_allows_nothing_inline_and_nothing_foreign(served: Served) -> None:

@@ -15,7 +15,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from ptyd.net.access import digest_of, host_is_ours, is_owner, origin_matches
-from ptyd.net.static import page_at
+from ptyd.net.static import page_at, takes_gzip
 from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
@@ -112,7 +112,7 @@ class HttpConnection:
             self._answer(200, "ok")
         elif path == "/ws" and request.method == b"GET":
             self._upgrade(path, headers)
-        elif (page := page_at(path)) is not None:
+        elif page := page_at(path, packed=takes_gzip(headers.get_all("Accept-Encoding"))):
             self._send(200, page.body, page.headers)
         elif path == "/":
             self._answer(200, _WELCOME.rstrip())

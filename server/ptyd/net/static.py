@@ -5,7 +5,9 @@ A path is looked up in the table and never in the file system, so none can lead 
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -33,6 +35,7 @@ POLICY: Final = (
     "; require-trusted-types-for 'script'"  # no text becomes HTML, whatever the code does
     "; trusted-types 'none'"
 )
+_NEVER: Final = re.compile(r"q=0(\.0*)?", re.IGNORECASE)
 _YEAR: Final = 365 * 24 * 3600
 
 
@@ -43,9 +46,28 @@ class Page(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
 
-def page_at(path: str) -> Page | None:
-    """Return the file that a request's path names, None when it names none."""
-    return _table().get(path)
+def page_at(path: str, *, packed: bool = False) -> Page | None:
+    """Return the file that a request's path names, None when it names none; ``packed`` by gzip."""
+    return _packed(path) if packed else _table().get(path)
+
+
+def takes_gzip(accepted: list[str]) -> bool:
+    """Tell whether the values of Accept-Encoding allow gzip (RFC 9110 section 12.5.3)."""
+    for each in ",".join(accepted).split(","):
+        name, _, weight = each.partition(";")
+        if name.strip().lower() == "gzip":
+            return not _NEVER.fullmatch(weight.strip())
+    return False
+
+
+@cache
+def _packed(path: str) -> Page | None:
+    page = _table().get(path)
+    if page is None:
+        return None
+    # Level 3 takes 6 ms, once; 9 would be a tenth smaller and hold everybody up for 24.
+    body = gzip.compress(page.body, 3, mtime=0)
+    return Page(body, (*page.headers, ("Content-Encoding", "gzip")))
 
 
 @cache
@@ -80,6 +102,7 @@ def _read(folder: str, name: str) -> Page:
     headers = (
         ("Content-Type", _TYPES[os.path.splitext(name)[1]]),
         ("Cache-Control", caching),
+        ("Vary", "Accept-Encoding"),
         ("Content-Security-Policy", POLICY),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
