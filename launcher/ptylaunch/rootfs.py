@@ -203,9 +203,7 @@ def _mask(root: Rootfs, path: str) -> None:
         return
     try:
         if stat.S_ISDIR(os.fstat(fd).st_mode):
-            os.fchdir(fd)
-            flags = sc.MS_RDONLY | sc.MS_NOSUID | sc.MS_NODEV | sc.MS_NOEXEC
-            sc.mount("tmpfs", ".", "tmpfs", flags, "nr_blocks=1,nr_inodes=2,mode=555")
+            _cover_with_nothing(fd)
             return
         null_fd = root.open("/dev/null", strict=True)
         try:
@@ -216,6 +214,17 @@ def _mask(root: Rootfs, path: str) -> None:
         raise LaunchFailed("masked path", error.errno or errno.EIO, path) from error
     finally:
         os.close(fd)
+
+
+def _cover_with_nothing(target_fd: int) -> None:
+    """Mount an empty folder there; it may be one that we have no right to enter (tracefs)."""
+    attrs = sc.MOUNT_ATTR_RDONLY | sc.MOUNT_ATTR_NOSUID | sc.MOUNT_ATTR_NODEV | sc.MOUNT_ATTR_NOEXEC
+    options = {"nr_blocks": "1", "nr_inodes": "2", "mode": "555"}
+    empty_fd = sc.new_mount("tmpfs", options, attrs)
+    try:
+        sc.move_mount(empty_fd, target_fd)
+    finally:
+        os.close(empty_fd)
 
 
 def _cover_with_null(null_fd: int, target_fd: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import signal
 
 import pytest
@@ -182,6 +183,22 @@ def test_host_network_shows_the_hosts_interfaces_and_hides_its_cgroups(caller: C
 
     assert result.output == os.readlink("/proc/self/ns/net") + "\n"
     assert result.errors
+
+
+@every_caller
+def test_a_folder_that_the_box_may_not_enter_is_masked_too(caller: Caller) -> None:
+    """As /sys/kernel/tracing is: with mode 0700, of an id that the box does not have."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(f"{folder}/closed", 0o700)
+        result = shell(
+            caller,
+            "ls -A /opt/closed; stat -c %a /opt/closed",
+            volumes=[f"{folder}:/opt"],
+            edit=[[["linux", "maskedPaths"], ["/opt/closed"]]],
+        )
+
+    assert (result.output, result.errors) == ("555\n", "")
 
 
 @every_caller
