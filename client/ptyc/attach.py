@@ -13,6 +13,7 @@ from ptyc.attachment import Attachment
 from ptyc.display import Display
 from ptyc.fault import FAILED, Left, Lost
 from ptyc.modes import Modes
+from ptyc.proxy import Proxy
 from ptyc.signals import Signals
 from ptyc.sink import Sink
 from ptyc.terminal import Terminal, is_terminal
@@ -54,11 +55,12 @@ class Options(NamedTuple):
     clipboard: bool = False
 
 
-def attach(target: Target, options: Options) -> int:
+def attach(target: Target, options: Options, proxy: Proxy | None = None) -> int:
     """Attach, and return the exit status for the shell; errors are one line on standard error.
 
     The status is the program's; 0 after a detach; 125 when ptyc failed; 1 after a gap in lossless
-    output; 128 plus the number of a signal that ended ptyc itself.
+    output; 128 plus the number of a signal that ended ptyc itself. ``proxy`` knows behind it which
+    signals the program was not sent.
     """
     try:
         addresses = resolve(target)  # may take seconds: ctrl-c still works as everywhere
@@ -79,7 +81,15 @@ def attach(target: Target, options: Options) -> int:
     user = User(terminal, out, modes, reads=options.stdin)
     signals = Signals()
     display = Display(out, err, modes, user.title)
-    attachment = Attachment(target, addresses, options, user=user, display=display, signals=signals)
+    attachment = Attachment(
+        target,
+        addresses,
+        options,
+        user=user,
+        display=display,
+        signals=signals,
+        proxy=proxy or Proxy(),
+    )
     line = ""
     try:
         status = attachment.run()

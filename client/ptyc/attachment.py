@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from ptyc.address import Target
     from ptyc.attach import Options
     from ptyc.display import Display
+    from ptyc.proxy import Proxy
     from ptyc.signals import Signals
     from ptyc.sink import Sink
     from ptyc.transport import Address
     from ptyc.user import User
     from ptywire.detach import Fed
 
-_FORCE_COUNT: Final = 3
-_FORCE_WITHIN: Final = 2.0
-"""So many interrupts within so many seconds end ptyc itself, as docker's client has it."""
 _CTRL_C: Final = b"\x03"
 
 
@@ -55,6 +53,7 @@ class Attachment:
         user: User,
         display: Display,
         signals: Signals,
+        proxy: Proxy,
     ) -> None:
         self.line = Line(target, addresses, self._greeting)
         self._target, self._options = target, options
@@ -69,12 +68,14 @@ class Attachment:
         prefix = options.detach_names.rpartition(" ")[0]
         self._presence = Presence(self.line, display, user, self._keyboard, prefix)
         self._eof_sent = False
-        self._interrupts: list[float] = []
+        self._proxy = proxy
         self._status: int | None = None
         self._has_gap = False
 
     def run(self) -> int:
         """Return the exit status for the shell; raise Left when there is a line to say."""
+        for signal_ in self._proxy.earlier():
+            self._take_signal(signal_)
         if self._options.tty:
             self._user.make_raw()
         self.line.dial()
@@ -258,6 +259,7 @@ class Attachment:
         else:
             unsure = self._typed.restart(hello.input)
         self.line.attached()
+        self._send_signals()
         self._acked = 0
         self._awaits_picture = hello.snapshot
         if not hello.snapshot:
@@ -352,26 +354,27 @@ class Attachment:
             self._user.stop()
         elif signal_ == signal.SIGCONT:
             self._go_on()
-        elif self._proxies and signal_ != signal.SIGQUIT:
-            self._proxy(signal_)
+        elif self._is_for_program(signal_):
+            self._proxy.add(signal_, time.monotonic())
+            self._send_signals()
         else:
             raise Left(128 + signal_)
 
-    @property
-    def _proxies(self) -> bool:
-        hello = self._hello
-        if hello is None or hello.tty or self._only_watches:
+    def _is_for_program(self, signal_: int) -> bool:
+        """Whether a signal goes on to the program, now or when the server is there."""
+        hello, options = self._hello, self._options
+        if signal_ == signal.SIGQUIT or not options.sig_proxy or self._status is not None:
             return False
-        return self.line.is_attached and self._options.sig_proxy
+        if hello is None:
+            # Who knows the session has just started it: what interrupts us is meant for that. Of a
+            # terminal only ctrl-c, which is not typed before that is raw.
+            return options.tty is False or (options.tty is True and signal_ == signal.SIGINT)
+        return not (hello.tty or self._only_watches or self.line.reconnect.told)
 
-    def _proxy(self, signal_: int) -> None:
-        now = time.monotonic()
-        if signal_ != signal.SIGHUP:
-            self._interrupts = [at for at in self._interrupts if now - at < _FORCE_WITHIN] + [now]
-            if len(self._interrupts) >= _FORCE_COUNT:
-                raise Left(128 + signal_)
-        name = signal.Signals(signal_).name.removeprefix("SIG")
-        self.line.send(wire.encode(wire.Signal(name)))
+    def _send_signals(self) -> None:
+        if self.line.is_attached:
+            for message in self._proxy.take():
+                self.line.send(message)
 
     def _resize(self) -> None:
         size = self._user.window()
