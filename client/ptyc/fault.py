@@ -38,6 +38,10 @@ class Left(Exception):
         self.status = status
 
 
+class Over(Left):
+    """As :class:`Left`, but the server's doing: what it had sent is shown first."""
+
+
 def printable(text: str, limit: int = 300) -> str:
     """Return one line of ``text`` that cannot drive the terminal it is shown on."""
     lines = text.strip().splitlines()

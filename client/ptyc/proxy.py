@@ -14,6 +14,8 @@ from ptywire import message as wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ptyc.hello import Hello
+
 _FORCE_COUNT: Final = 3
 _FORCE_WITHIN: Final = 2.0
 """So many interrupts within so many seconds end ptyc itself, as docker's client has it."""
@@ -27,6 +29,18 @@ class Proxy:
         self.waiting: list[int] = []
         """Numbers that the program has not been sent."""
         self._interrupts: list[float] = []
+
+    def wants(self, number: int, hello: Hello | None, *, tty: bool | None) -> bool:
+        """Tell whether a signal is for the program, of which the caller knows ``tty``, or nothing.
+
+        Who knows it has just started it: what interrupts us is meant for it. Of a terminal that is
+        only ctrl-c, and only until that is raw.
+        """
+        if number == signal.SIGQUIT:
+            return False
+        if hello is None:
+            return tty is False or (tty is True and number == signal.SIGINT)
+        return not hello.tty and hello.role != "view"
 
     def add(self, number: int, now: float) -> None:
         """Keep one for the program. Raise Left when the user insists."""
