@@ -166,6 +166,8 @@ def _forget_caller() -> None:
     sc.reset_hidden_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
+    # Everybody in the box may read pid 1's: where Python and we lie is the host's business.
+    sc.set_command_line(init.NAME)
     # From here on an import would run a file of the box.
     sys.path[:] = []
     sys.meta_path[:] = []

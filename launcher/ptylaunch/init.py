@@ -16,6 +16,8 @@ from ptylaunch import syscall as sc
 if TYPE_CHECKING:
     from types import FrameType
 
+NAME: Final = "ptyd-init"
+"""What pid 1 is called, by ``comm`` and ``cmdline``: nothing of the host's paths."""
 _LIFETIME: Final = 0
 """The fd of the pipe that the keeper holds open; end-of-file ends the box."""
 
@@ -42,7 +44,7 @@ def close_all_but(lifetime_fd: int) -> None:
     """Leave one fd open, as fd 0."""
     os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
     sc.close_from(1)
-    sc.set_name("ptyd-init")
+    sc.set_name(NAME)
 
 
 def catch_signals() -> int:
