@@ -252,6 +252,14 @@ def test_init_passes_signals_on(caller: Caller, number: signal.Signals) -> None:
 
 
 @every_caller
+def test_no_signal_is_too_early_for_init(caller: Caller) -> None:
+    """A pid 1 without handlers is sent nothing: the program does not run before there are some."""
+    result = shell(caller, "echo ready; exec sleep 1000", then=int(signal.SIGTERM), slow=0.5)
+
+    assert result.status == 128 + signal.SIGTERM
+
+
+@every_caller
 def test_fifty_boxes_leave_nothing(caller: Caller) -> None:
     """No fd, child or mount stays, and each takes little time."""
     result = shell(caller, "exit 3", repeat=50, tty=True)
