@@ -203,7 +203,10 @@ def _mask(root: Rootfs, path: str) -> None:
         return
     try:
         if stat.S_ISDIR(os.fstat(fd).st_mode):
-            os.fchdir(fd)
+            try:
+                os.fchdir(fd)
+            except PermissionError:
+                return  # closed to the box's root, as tracefs is: there is nothing to hide
             flags = sc.MS_RDONLY | sc.MS_NOSUID | sc.MS_NODEV | sc.MS_NOEXEC
             sc.mount("tmpfs", ".", "tmpfs", flags, "nr_blocks=1,nr_inodes=2,mode=555")
             return
