@@ -71,7 +71,7 @@ class Attachment:
         self._proxy = proxy
         self._status: int | None = None
         self._over: Over | None = None
-        self._has_gap = False
+        self.has_gap = False
 
     def run(self) -> int:
         """Return the exit status for the shell; raise Left when there is a line to say."""
@@ -91,7 +91,7 @@ class Attachment:
         self._acknowledge()
         if self._over is not None:
             raise self._over
-        return 1 if self._has_gap else self._status
+        return 1 if self.has_gap else self._status
 
     def _end(self, status: int) -> None:
         """There is nothing more to come: the rest is shown, whatever covered it."""
@@ -243,7 +243,7 @@ class Attachment:
             case "exited":
                 self._end(min(number(fields, "status", FAILED), 255))
             case "gap":
-                self._has_gap = True
+                self.has_gap = True
                 lost = number(fields, "to") - number(fields, "from")
                 self._presence.notice(
                     f"{lost} bytes of output were dropped before they could be read"

@@ -164,10 +164,10 @@ class Line:
         self._drop()
         if not self._was_attached and self.reconnect.since is None:
             line = f"{self._target.label} is not running" if lost.vanished else str(lost)
-            raise Over(FAILED, line)
+            raise Over(FAILED, line, is_lost=True)
         now = time.monotonic()
         if lost.vanished and self.reconnect.is_hopeless(now):
-            raise Over(FAILED, f"{self._target.label} is gone")
+            raise Over(FAILED, f"{self._target.label} is gone", is_lost=True)
         self.reconnect.lost(now)
 
     def _drop(self) -> None:

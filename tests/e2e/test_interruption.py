@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from leaks import descendants
+from slow_start import is_attaching, stopped_server
 from waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
-
     from ptyd_user import Ptyd
 
 _STARTED = """\
@@ -55,37 +52,6 @@ def test_nothing_is_left_of_a_start(
     assert ptyd.left() == []
 
 
-@contextmanager
-def stopped_server() -> Iterator[None]:
-    """Stop the server that a container is started with, before it says hello to anybody."""
-
-    def server() -> int | None:
-        for pid in descendants():
-            command = Path(f"/proc/{pid}/cmdline")
-            try:
-                if b"ptyd/__main__.py" in command.read_bytes():
-                    return pid
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        return None
-
-    wait_until(server)
-    pid = server()
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def catches_windows(pid: int) -> bool:
-    """Tell whether ptyc catches signals (proc(5): SigCgt): the only one that wants SIGWINCH."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        caught = next(line for line in file if line.startswith("SigCgt:")).split()[1]
-    return bool(int(caught, 16) >> (signal.SIGWINCH - 1) & 1)
-
-
 def interrupt(process: subprocess.Popen[bytes]) -> bool:
     """Press ctrl-c; return whether that was once too often."""
     os.kill(process.pid, signal.SIGINT)
@@ -97,7 +63,7 @@ def test_before_its_first_hello_the_program_is_told(ptyd: Ptyd, number: signal.S
     """What interrupts ptyc while it waits for the server reaches the program, as later."""
     with ptyd.background("ptyd", "run", "--no-tty", "--name", "it", "sleep", "1000") as process:
         with stopped_server():
-            wait_until(lambda: catches_windows(process.pid))
+            wait_until(lambda: is_attaching(process.pid))
             os.kill(process.pid, number)
         process.communicate(timeout=40)
         state = ptyd.container("it").state()
@@ -125,7 +91,7 @@ def test_a_program_that_cannot_be_told_is_stopped(ptyd: Ptyd) -> None:
         ptyd.background("ptyd", "run", "--no-tty", "--name", "it", "sleep", "1000") as process,
         stopped_server(),
     ):
-        wait_until(lambda: catches_windows(process.pid))
+        wait_until(lambda: is_attaching(process.pid))
         wait_until(lambda: interrupt(process))
         container = ptyd.container("it")
         container.wait_for_status()
