@@ -15,6 +15,7 @@ from waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
+
     from ptyd_user import Ptyd
 
 _STARTED = """\
