@@ -6,6 +6,9 @@ box is, and gets back what happened, what was left behind included.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import json
 import os
 import pwd
@@ -16,8 +19,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from account import new_account, system_python
+
 REPOSITORY = Path(__file__).parent.parent
-_SYSTEM_PYTHON = "/usr/bin/python3"
+ORDINARY = "ordinary"
+"""Stands for a user without privileges who has subordinate ids."""
 
 
 class Caller(NamedTuple):
@@ -42,24 +48,24 @@ class Result(NamedTuple):
 
 
 def callers() -> list[Caller]:
-    """Return everybody who can be tried; as root also an ordinary user with subordinate ids."""
-    if os.geteuid() != 0:
-        return [Caller("", "range"), Caller("", "single")]
-    user = subordinate_user()
-    return [Caller(u, ids) for u in ("root", user) for ids in ("range", "single")]
+    """Return everybody who can be tried; by root also an ordinary user, who is made when needed."""
+    users = ("root", ORDINARY) if os.geteuid() == 0 else ("",)
+    return [Caller(user, ids) for user in users for ids in ("range", "single")]
 
 
-def subordinate_user() -> str:
-    """Return an account of this host that /etc/subuid gives ids to."""
-    for line in Path("/etc/subuid").read_text().splitlines():
-        name = line.partition(":")[0]
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if name != "root":
-            return name
-    raise AssertionError("no ordinary user in /etc/subuid: useradd makes one")
+@functools.cache
+def _ordinary() -> pwd.struct_passwd:
+    """Return an account that is made now and lasts until the tests have ended."""
+    stack = contextlib.ExitStack()
+    account = stack.enter_context(new_account("box"))
+    atexit.register(stack.close)
+    return account
+
+
+def _account_of(user: str) -> pwd.struct_passwd:
+    if user == ORDINARY:
+        return _ordinary()
+    return pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
 
 
 def run_box(caller: Caller, args: list[str], **request: Any) -> Result:
@@ -67,14 +73,14 @@ def run_box(caller: Caller, args: list[str], **request: Any) -> Result:
     request |= {"args": args, "ids": caller.ids}
     with tempfile.TemporaryDirectory(prefix="boxes") as folder:
         place = _readable_copy(folder)
-        account = pwd.getpwnam(caller.user) if caller.user else pwd.getpwuid(os.geteuid())
+        account = _account_of(caller.user)
         other = account.pw_uid != os.geteuid()
         bundle = Path(folder) / "state"  # closed to all others, as the real one is
         bundle.mkdir(mode=0o700)
         os.chown(bundle, account.pw_uid, account.pw_gid)
         done = subprocess.run(
             [
-                _SYSTEM_PYTHON if other else sys.executable,
+                system_python() if other else sys.executable,
                 str(place / "box_driver.py"),
                 str(bundle),
             ],

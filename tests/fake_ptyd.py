@@ -16,11 +16,13 @@ from ptywire import message as wire
 if TYPE_CHECKING:
     import ssl
     from http import HTTPStatus
+    from pathlib import Path
 
     from websockets.http11 import Request, Response
 
 TIMEOUT = 10.0
 CLIENT = "0123456789abcdef0123456789abcdef"
+_ID = "ab" * 32
 TOKEN = "a-token-of-sixteen-letters"
 Wanted = TypeVar("Wanted")
 
@@ -190,3 +192,12 @@ class FakePtyd:
             return None
         unauthorized: HTTPStatus | int = 401
         return connection.respond(unauthorized, "wrong or expired token\n")  # type: ignore[arg-type]
+
+
+def claim(root: Path, name: str) -> str:
+    """Make the state of a container; return the path of its control socket."""
+    (root / "containers" / _ID).mkdir(parents=True)
+    (root / "names").mkdir()
+    (root / "names" / name).symlink_to(_ID)
+    (root / "run" / _ID[:12]).mkdir(parents=True)
+    return str(root / "run" / _ID[:12] / "control.sock")

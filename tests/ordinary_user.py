@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from account import new_account, system_python
 from ptyd_user import PROGRAMS, Ptyd
 
 if TYPE_CHECKING:
@@ -47,28 +46,17 @@ def ordinary_user() -> Iterator[Account]:
     if os.geteuid() != 0:
         yield Account(os.geteuid(), os.environ["HOME"], PROGRAMS, [])
         return
-    name = f"ptyd-test-{os.getpid()}"
-    folder = tempfile.mkdtemp(prefix="ptyd-user-")
-    os.chmod(folder, 0o755)
-    # Not a system account: those get no subordinate ids (useradd(8)).
-    subprocess.run(
-        ["useradd", "--create-home", "--base-dir", folder, name], check=True, capture_output=True
-    )
-    try:
-        entry = pwd.getpwnam(name)
-        programs = _install(Path(folder, "venv"))
-        prefix = ["setpriv", f"--reuid={name}", f"--regid={entry.pw_gid}", "--init-groups"]
+    with new_account("test") as entry:
+        programs = _install(Path(entry.pw_dir).parent / "venv")
+        prefix = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups"]
         yield Account(entry.pw_uid, entry.pw_dir, programs, prefix)
-    finally:
-        subprocess.run(["userdel", name], check=True, capture_output=True)
-        shutil.rmtree(folder)
 
 
 def _install(folder: Path) -> Path:
     """Make a virtual environment of the system's Python; return where its programs are."""
-    python = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin")
-    assert python is not None, "there is no python3 of the system"
-    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
+    subprocess.run(
+        [system_python(), "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60
+    )
     own = folder / "bin" / "python"
     question = (
         "import sys, sysconfig; print(sys.implementation.cache_tag, sysconfig.get_path('purelib'))"

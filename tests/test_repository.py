@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,24 @@ def test_setup_names_its_usage() -> None:
 
     assert done.returncode == 2
     assert "usage: scripts/setup run|test|check" in done.stderr
+
+
+def test_collecting_needs_no_account() -> None:
+    """On a bare machine only root exists: what tests need they make, and only when they run."""
+    bare = (
+        "for f in /etc/subuid /etc/subgid; do [ ! -e $f ] || mount --bind /dev/null $f; done; "
+        'exec "$@"'
+    )
+    done = subprocess.run(
+        [
+            *("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", bare, "sh"),
+            *(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"),
+        ],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptyc.attachment import Attachment
 from ptyc.display import Display
-from ptyc.fault import FAILED, Left, Lost
+from ptyc.fault import FAILED, Left, Lost, Over
 from ptyc.modes import Modes
+from ptyc.proxy import Proxy
 from ptyc.signals import Signals
 from ptyc.sink import Sink
 from ptyc.terminal import Terminal, is_terminal
@@ -54,23 +55,59 @@ class Options(NamedTuple):
     clipboard: bool = False
 
 
-def attach(target: Target, options: Options) -> int:
+class Outcome(NamedTuple):
+    """How an attachment ended; ``status`` and ``line`` are for the shell and for the user.
+
+    ``rendered`` is the offset up to which everything was shown; ``is_whole`` when that was the
+    program's end; ``has_gap`` when bytes were missing before it; ``is_lost`` when the connection
+    was, for good.
+    """
+
+    status: int
+    line: str = ""
+    rendered: int = 0
+    is_whole: bool = False
+    has_gap: bool = False
+    is_lost: bool = False
+    is_fresh: bool = False  # the cursor may be anywhere in a line
+
+
+def attach(target: Target, options: Options, proxy: Proxy | None = None) -> int:
     """Attach, and return the exit status for the shell; errors are one line on standard error.
 
     The status is the program's; 0 after a detach; 125 when ptyc failed; 1 after a gap in lossless
-    output; 128 plus the number of a signal that ended ptyc itself.
+    output; 128 plus the number of a signal that ended ptyc itself. ``proxy`` knows behind it which
+    signals the program was not sent.
     """
+    outcome = visit(target, options, proxy)
+    tell(outcome)
+    return outcome.status
+
+
+def tell(outcome: Outcome) -> None:
+    """Say why, if there is something to say."""
+    if outcome.line and (outcome.status or outcome.is_fresh):
+        start = "\n" if outcome.is_fresh else ""
+        with suppress(OSError):  # nobody to tell
+            err = Sink(2)
+            try:
+                err.write_all(f"{start}ptyc: {outcome.line}\n".encode(), _PATIENCE)
+            finally:
+                err.close()
+
+
+def visit(target: Target, options: Options, proxy: Proxy | None = None) -> Outcome:
+    """As :func:`attach`, and leave it to the caller to say how it ended."""
     try:
         addresses = resolve(target)  # may take seconds: ctrl-c still works as everywhere
         out, err = Sink(1), Sink(2)
     except Lost as lost:
-        _say(str(lost))
-        return FAILED
+        return Outcome(FAILED, str(lost), is_lost=True)
     except OSError as error:
-        _say(f"standard output and standard error must be open: {error.strerror}")
-        return FAILED
+        line = f"standard output and standard error must be open: {error.strerror}"
+        return Outcome(FAILED, line)
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return Outcome(128 + signal.SIGINT)
     terminal = Terminal(0) if options.stdin and is_terminal(0) else None
     modes = Modes() if out.is_terminal else None
     # A reader that is no person wants every byte, and so does one of a session without terminal.
@@ -79,12 +116,19 @@ def attach(target: Target, options: Options) -> int:
     user = User(terminal, out, modes, reads=options.stdin)
     signals = Signals()
     display = Display(out, err, modes, user.title)
-    attachment = Attachment(target, addresses, options, user=user, display=display, signals=signals)
-    line = ""
+    attachment = Attachment(
+        target,
+        addresses,
+        options,
+        user=user,
+        display=display,
+        signals=signals,
+        proxy=proxy or Proxy(),
+    )
     try:
-        status = attachment.run()
+        outcome = Outcome(attachment.run(), is_whole=True)
     except Left as left:
-        status, line = left.status, str(left)
+        outcome = Outcome(left.status, str(left), is_lost=isinstance(left, Over) and left.is_lost)
     finally:
         try:
             attachment.line.hang_up(_GOODBYE)
@@ -94,17 +138,4 @@ def attach(target: Target, options: Options) -> int:
             signals.close()
             out.close()
             err.close()
-    if line and (status or was_raw):
-        _say(line, fresh=was_raw)
-    return status
-
-
-def _say(line: str, *, fresh: bool = False) -> None:
-    """Print a line of ours; ``fresh`` when the cursor may be anywhere in a line."""
-    start = "\n" if fresh else ""
-    with suppress(OSError):  # nobody to tell
-        err = Sink(2)
-        try:
-            err.write_all(f"{start}ptyc: {line}\n".encode(), _PATIENCE)
-        finally:
-            err.close()
+    return outcome._replace(rendered=display.rendered, has_gap=attachment.has_gap, is_fresh=was_raw)

@@ -6,12 +6,12 @@ Nothing in the loop waits but the poll. The rules:
 - Typed bytes are kept until acknowledged, output until shown; both survive a lost connection.
 - An offset is acknowledged after the write that showed it returned.
 - While a picture is owed, no offset stands for what is on the screen.
-- An exit status ends the loop after the last byte is shown; :class:`Left` ends it at once.
+- An exit status, or :class:`Over`, ends the loop after the last byte is shown; :class:`Left` ends
+  it at once.
 """
 
 from __future__ import annotations
 
-import errno
 import select
 import signal
 import time
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptyc import typed
 from ptyc.answers import Answers
-from ptyc.fault import FAILED, Left, printable
+from ptyc.fault import FAILED, Left, Over, printable
 from ptyc.hello import Hello, number, parse_hello
 from ptyc.keyboard import Keyboard
 from ptyc.line import Line
@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from ptyc.address import Target
     from ptyc.attach import Options
     from ptyc.display import Display
+    from ptyc.proxy import Proxy
     from ptyc.signals import Signals
     from ptyc.sink import Sink
     from ptyc.transport import Address
     from ptyc.user import User
     from ptywire.detach import Fed
 
-_FORCE_COUNT: Final = 3
-_FORCE_WITHIN: Final = 2.0
-"""So many interrupts within so many seconds end ptyc itself, as docker's client has it."""
 _CTRL_C: Final = b"\x03"
 
 
@@ -55,6 +53,7 @@ class Attachment:
         user: User,
         display: Display,
         signals: Signals,
+        proxy: Proxy,
     ) -> None:
         self.line = Line(target, addresses, self._greeting)
         self._target, self._options = target, options
@@ -69,19 +68,35 @@ class Attachment:
         prefix = options.detach_names.rpartition(" ")[0]
         self._presence = Presence(self.line, display, user, self._keyboard, prefix)
         self._eof_sent = False
-        self._interrupts: list[float] = []
+        self._proxy = proxy
         self._status: int | None = None
-        self._has_gap = False
+        self._over: Over | None = None
+        self.has_gap = False
 
     def run(self) -> int:
         """Return the exit status for the shell; raise Left when there is a line to say."""
+        for signal_ in self._proxy.earlier():
+            self._take_signal(signal_)
         if self._options.tty:
             self._user.make_raw()
         self.line.dial()
         while self._status is None or not self._display.is_empty:
-            self._turn()
+            try:
+                self._turn()
+            except Over as over:
+                if self._status is None:
+                    self._end(over.status)
+                    self._over = over
+                self.line.hang_up(0)
         self._acknowledge()
-        return 1 if self._has_gap else self._status
+        if self._over is not None:
+            raise self._over
+        return 1 if self.has_gap else self._status
+
+    def _end(self, status: int) -> None:
+        """There is nothing more to come: the rest is shown, whatever covered it."""
+        self._presence.forget_panel()
+        self._status = status
 
     # One turn of the loop
 
@@ -115,8 +130,11 @@ class Attachment:
 
     @property
     def _reads_stdin(self) -> bool:
-        if not self._user.stdin_open or self._hello is None or self._status is not None:
+        if not self._user.stdin_open or self._hello is None:
             return False
+        if self._status is not None:
+            # A terminal that shows nothing must not keep anybody: the detach keys work.
+            return self._over is not None and self._user.terminal is not None
         if self._user.terminal is not None and not self.line.is_attached:
             return self._typed.waiting < typed.OVERFLOW
         return self._typed.waiting < typed.WINDOW
@@ -147,7 +165,7 @@ class Attachment:
         if reconnect.notice_at is not None and now >= reconnect.notice_at:
             reconnect.told = True
             keys = f" ({self._options.detach_names} to leave)" if self._keyboard.has_keys else ""
-            self._tell_of_loss(f"connection lost, reconnecting…{keys}")
+            self._presence.tell_of_loss(f"connection lost, reconnecting…{keys}")
         self.line.keep_time(now, deaf=self._display.is_full)
 
     # The server
@@ -214,7 +232,7 @@ class Attachment:
             case wire.Event(fields):
                 self._take_event(fields)
             case wire.Violation(reason):
-                raise Left(FAILED, f"the server sent a malformed message: {printable(reason)}")
+                raise Over(FAILED, f"the server sent a malformed message: {printable(reason)}")
             case None:
                 pass
 
@@ -223,16 +241,17 @@ class Attachment:
             case "hello":
                 self._take_hello(parse_hello(fields))
             case "exited":
-                self._presence.forget_panel()
-                self._status = min(number(fields, "status", FAILED), 255)
+                self._end(min(number(fields, "status", FAILED), 255))
             case "gap":
-                self._has_gap = True
+                self.has_gap = True
                 lost = number(fields, "to") - number(fields, "from")
-                self._notice(f"{lost} bytes of output were dropped before they could be read")
+                self._presence.notice(
+                    f"{lost} bytes of output were dropped before they could be read"
+                )
             case "journal" if fields.get("state") == "full":
-                self._notice("the server's disk is full: the program waits")
+                self._presence.notice("the server's disk is full: the program waits")
             case "journal":
-                self._notice("the server's disk has room again")
+                self._presence.notice("the server's disk has room again")
             case "clients":
                 self._presence.take_clients(fields, time.monotonic())
             case "resized":
@@ -258,6 +277,7 @@ class Attachment:
         else:
             unsure = self._typed.restart(hello.input)
         self.line.attached()
+        self._send_signals()
         self._acked = 0
         self._awaits_picture = hello.snapshot
         if not hello.snapshot:
@@ -276,7 +296,9 @@ class Attachment:
         if hello.role == "view" and self._user.terminal is None:
             self._user.stdin_open = False
         if unsure or hello.doubt:
-            self._notice(f"{unsure + hello.doubt} bytes that you typed may not have arrived")
+            self._presence.notice(
+                f"{unsure + hello.doubt} bytes that you typed may not have arrived"
+            )
 
     def _acknowledge(self) -> None:
         if self.line.is_attached and self._display.rendered > self._acked:
@@ -294,7 +316,7 @@ class Attachment:
         if self._user.terminal is not None and _CTRL_C in data:
             if self._only_watches:
                 raise Left(0, "detached")
-            if not self.line.is_attached and self.line.reconnect.told:
+            if self._over is not None or (not self.line.is_attached and self.line.reconnect.told):
                 raise Left(128 + signal.SIGINT)
         self._typed.add(self._keyboard.encode_keys(self._user.key_encoding))
         self._type(self._keyboard.feed(data, time.monotonic()))
@@ -327,21 +349,7 @@ class Attachment:
         try:
             self._display.write()
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise Left(128 + signal.SIGPIPE) from error
-            if error.errno == errno.EIO and sink.is_terminal:
-                raise Left(128 + signal.SIGHUP) from error
-            where = "standard output" if sink.fd == 1 else "standard error"
-            raise Left(FAILED, f"cannot write to {where}: {error.strerror}") from error
-
-    def _notice(self, text: str) -> None:
-        self._display.notice(f"ptyc: {text}", raw=self._user.is_raw)
-
-    def _tell_of_loss(self, text: str) -> None:
-        """Where a program draws, a line at the cursor would stay: draw it where it is repaired."""
-        modes = self._user.modes
-        if modes is None or not modes.in_alternate or not self._presence.cover([f"ptyc: {text}"]):
-            self._notice(text)
+            raise sink.failed(error) from error
 
     # Signals
 
@@ -352,26 +360,22 @@ class Attachment:
             self._user.stop()
         elif signal_ == signal.SIGCONT:
             self._go_on()
-        elif self._proxies and signal_ != signal.SIGQUIT:
-            self._proxy(signal_)
+        elif self._is_for_program(signal_):
+            self._proxy.add(signal_, time.monotonic())
+            self._send_signals()
         else:
             raise Left(128 + signal_)
 
-    @property
-    def _proxies(self) -> bool:
-        hello = self._hello
-        if hello is None or hello.tty or self._only_watches:
+    def _is_for_program(self, signal_: int) -> bool:
+        """Whether a signal goes on to the program, now or when the server is there again."""
+        if self._status is not None or self.line.reconnect.told or not self._options.sig_proxy:
             return False
-        return self.line.is_attached and self._options.sig_proxy
+        return self._proxy.wants(signal_, self._hello, tty=self._options.tty)
 
-    def _proxy(self, signal_: int) -> None:
-        now = time.monotonic()
-        if signal_ != signal.SIGHUP:
-            self._interrupts = [at for at in self._interrupts if now - at < _FORCE_WITHIN] + [now]
-            if len(self._interrupts) >= _FORCE_COUNT:
-                raise Left(128 + signal_)
-        name = signal.Signals(signal_).name.removeprefix("SIG")
-        self.line.send(wire.encode(wire.Signal(name)))
+    def _send_signals(self) -> None:
+        if self.line.is_attached:
+            for message in self._proxy.take():
+                self.line.send(message)
 
     def _resize(self) -> None:
         size = self._user.window()

@@ -38,6 +38,17 @@ class Left(Exception):
         self.status = status
 
 
+class Over(Left):
+    """As :class:`Left`, but the server's doing: what it had sent is shown first.
+
+    ``is_lost`` when the connection broke or there was none, and the server said nothing to it.
+    """
+
+    def __init__(self, status: int, line: str, *, is_lost: bool = False) -> None:
+        super().__init__(status, line)
+        self.is_lost = is_lost
+
+
 def printable(text: str, limit: int = 300) -> str:
     """Return one line of ``text`` that cannot drive the terminal it is shown on."""
     lines = text.strip().splitlines()

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ptyc.connection import Connection
-from ptyc.fault import FAILED, Left, Lost, Refused
+from ptyc.fault import FAILED, Lost, Over, Refused
 from ptyc.reconnect import Reconnect
 from ptywire import message as wire
 
@@ -75,7 +75,7 @@ class Line:
         return [self._pinged_at + _PING_AFTER, self._heard_at + _SILENT_AFTER]
 
     def dial(self) -> None:
-        """Start to connect. Raise Left when there is no hope."""
+        """Start to connect. Raise Over when there is no hope."""
         self.reconnect.trying()
         self._dialled_at = time.monotonic()
         try:
@@ -96,7 +96,7 @@ class Line:
     def receive(self) -> tuple[list[bytes], Ended | None]:
         """Go on after poll(2); return messages, and the close behind them if there was one.
 
-        Raise Left when there is no hope.
+        Raise Over when there is no hope.
         """
         connection = self._connection
         if connection is None:
@@ -110,12 +110,12 @@ class Line:
             self._lose(lost)
             return [], None
         except Refused as refused:
-            raise Left(FAILED, str(refused)) from refused
+            raise Over(FAILED, str(refused)) from refused
         self._heard_at = time.monotonic()
         return messages, connection.ended
 
     def closed(self, ended: Ended) -> None:
-        """The server closed: come back if its code says so, else raise Left."""
+        """The server closed: come back if its code says so, else raise Over."""
         # 4005 says that we were silent, as a laptop is whose lid was closed: come back.
         if ended.code == wire.CLOSE_GOING_AWAY or (
             ended.code == wire.CLOSE_TIMEOUT and self._was_attached
@@ -124,7 +124,7 @@ class Line:
             self.reconnect.lost(time.monotonic())
             return
         words = _CLOSES.get(ended.code, f"the server closed the connection with code {ended.code}")
-        raise Left(FAILED, f"{words}: {ended.reason}" if ended.reason else words)
+        raise Over(FAILED, f"{words}: {ended.reason}" if ended.reason else words)
 
     def send(self, message: bytes) -> None:
         """Send one message; without a connection it goes nowhere."""
@@ -132,7 +132,7 @@ class Line:
             self._connection.send(message)
 
     def keep_time(self, now: float, *, deaf: bool) -> None:
-        """Do what is due; ``deaf`` as in :meth:`wants`. Raise Left when there is no hope."""
+        """Do what is due; ``deaf`` as in :meth:`wants`. Raise Over when there is no hope."""
         if self.reconnect.retry_at is not None and now >= self.reconnect.retry_at:
             self.dial()
         elif self._connection is None:
@@ -164,10 +164,10 @@ class Line:
         self._drop()
         if not self._was_attached and self.reconnect.since is None:
             line = f"{self._target.label} is not running" if lost.vanished else str(lost)
-            raise Left(FAILED, line)
+            raise Over(FAILED, line, is_lost=True)
         now = time.monotonic()
         if lost.vanished and self.reconnect.is_hopeless(now):
-            raise Left(FAILED, f"{self._target.label} is gone")
+            raise Over(FAILED, f"{self._target.label} is gone", is_lost=True)
         self.reconnect.lost(now)
 
     def _drop(self) -> None:

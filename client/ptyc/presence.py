@@ -157,6 +157,16 @@ class Presence:
         self._display.cover(draw(lines, window.rows, window.cols))
         return True
 
+    def notice(self, text: str) -> None:
+        """Say something in a line of its own."""
+        self._display.notice(f"ptyc: {text}", raw=self._user.is_raw)
+
+    def tell_of_loss(self, text: str) -> None:
+        """Where a program draws, a line at the cursor would stay: draw it where it is repaired."""
+        modes = self._user.modes
+        if modes is None or not modes.in_alternate or not self.cover([f"ptyc: {text}"]):
+            self.notice(text)
+
     def close_panel(self) -> None:
         """Have everything painted anew, as soon as there is a connection."""
         if self._panel_until is not None:
@@ -164,7 +174,7 @@ class Presence:
             self._look()
 
     def forget_panel(self) -> None:
-        """No picture will come: the program has ended."""
+        """No picture will come: it is over."""
         self._panel_until = None
         self._display.uncover()
 

@@ -10,11 +10,15 @@ terminal promises less. Regular files and sockets have answers of their own.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import signal
 import socket
 import stat
 from typing import Final
+
+from ptyc.fault import FAILED, Left
 
 _SLICE: Final = 1 << 18
 _PIPE_BUF: Final = 4096
@@ -54,6 +58,15 @@ class Sink:
             return os.write(self.fd, buffers[0][: self._limit])
         except BlockingIOError:
             return 0
+
+    def failed(self, error: OSError) -> Left:
+        """Return how it ends after :meth:`write` raised ``error``."""
+        if error.errno == errno.EPIPE:
+            return Left(128 + signal.SIGPIPE)
+        if error.errno == errno.EIO and self.is_terminal:
+            return Left(128 + signal.SIGHUP)
+        where = "standard output" if self.fd == 1 else "standard error"
+        return Left(FAILED, f"cannot write to {where}: {error.strerror}")
 
     def close(self) -> None:
         """Close what was opened here; the user's descriptor stays."""

@@ -24,7 +24,8 @@ class Interruption:
     """Catches signals within a ``with`` block, in the main thread.
 
     The first raises :class:`Interrupted` wherever the program is, until :meth:`hold`; from there on
-    it makes :meth:`fileno` readable and :meth:`check` raise, where the caller can clean up.
+    it makes :meth:`fileno` readable and :meth:`check` raise, where the caller can clean up. Whoever
+    catches signals next gets from :meth:`take` those that came before.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Interruption:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         self._before = {
-            number: signal.signal(number, self._take)
+            number: signal.signal(number, self._note)
             for number in _WATCHED
             # nohup(1) and shells' background jobs ignore these on purpose.
             if signal.getsignal(number) is not signal.SIG_IGN
@@ -60,7 +61,14 @@ class Interruption:
         if self._number:
             raise Interrupted(self._number)
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
+    def take(self) -> list[int]:
+        """Return the numbers of the signals that came since the last call, in order."""
+        try:
+            return list(os.read(self._read_fd, 4096))
+        except BlockingIOError:
+            return []
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         again, self._number = bool(self._number), number
         if not (again or self._held):
             raise Interrupted(number)

@@ -8,12 +8,13 @@ import ipaddress
 import json
 import os
 import select
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from ptyc.address import Target
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
-from ptycli.container import Container, wait_for_keeper
+from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.names import random_name
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
         with Interruption() as interruption:
             tell(container, options, *start(container, options, interruption))
             if not options.detach:
-                return attach(container, options)
+                return attach(container, options, interruption)
             print(identity, flush=True)
             return 0
     except Interrupted as signal_:
@@ -100,12 +101,14 @@ def import_client() -> None:
     importlib.import_module("websockets.client")  # 60 ms of it
 
 
-def attach(container: Container, options: argparse.Namespace) -> int:
+def attach(container: Container, options: argparse.Namespace, interruption: Interruption) -> int:
     """Attach in the foreground; return the program's exit status, or 0 after a detach."""
     from ptyc.attach import Options
     from ptyc.attach import attach as attach_to
     from ptyc.name import user_name
+    from ptyc.proxy import Proxy
 
+    proxy = Proxy(interruption.take)
     code = attach_to(
         Target(path=container.control, name=options.name),
         Options(
@@ -119,7 +122,12 @@ def attach(container: Container, options: argparse.Namespace) -> int:
             counts=not options.no_size,
             clipboard=options.clipboard,
         ),
+        proxy,
     )
+    if proxy.waiting:
+        # The program was to hear of it and there was no server to tell it: its keeper ends it.
+        signal_keeper(container, signal.SIGTERM)
+        return 128 + proxy.waiting[0]
     if options.rm and container.read_state()["status"] == "exited":
         wait_for_keeper(container, 5.0)  # it removes what is left
     return code

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
@@ -25,8 +26,6 @@ from ptylaunch.source import Sources, open_sources
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
-    import socket
-
     from ptylaunch.plan import Plan
 
 _FAILED: Final = 125
@@ -140,10 +139,12 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
         _be_program(job, tty_fd)
     privilege.assume(job.plan.program, privilege.NOTHING, no_new_privileges=True)
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
-    # The word that pid 1 is locked up goes before the fds; the program waits for the caller's GO.
-    ch.send(job.sock, ch.INIT)
-    init.close_all_but(job.lifetime_fd)
-    init.serve(pid, init.catch_signals())
+    init.keep_only(job.lifetime_fd, job.sock.fileno())
+    signals_fd = init.catch_signals()
+    # Only now: the program runs soon after, and what is sent to a pid 1 without handlers is lost.
+    with socket.socket(fileno=init.CHANNEL) as channel:
+        ch.send(channel, ch.INIT)
+    init.serve(pid, signals_fd)
 
 
 def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
@@ -166,6 +167,8 @@ def _forget_caller() -> None:
     sc.reset_hidden_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
+    # Everybody in the box may read pid 1's: where Python and we lie is the host's business.
+    sc.set_command_line(init.NAME)
     # From here on an import would run a file of the box.
     sys.path[:] = []
     sys.meta_path[:] = []

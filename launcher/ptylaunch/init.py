@@ -6,6 +6,7 @@ dumpable, or the program could read the keeper's environment and files through /
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -16,8 +17,12 @@ from ptylaunch import syscall as sc
 if TYPE_CHECKING:
     from types import FrameType
 
+NAME: Final = "ptyd-init"
+"""What pid 1 is called, by ``comm`` and ``cmdline``: nothing of the host's paths."""
 _LIFETIME: Final = 0
 """The fd of the pipe that the keeper holds open; end-of-file ends the box."""
+
+CHANNEL: Final = 1
 
 _KEPT: Final = frozenset(
     {
@@ -38,11 +43,13 @@ _GONE: Final = 137
 """128 + SIGKILL: the status when the keeper is gone."""
 
 
-def close_all_but(lifetime_fd: int) -> None:
-    """Leave one fd open, as fd 0."""
+def keep_only(lifetime_fd: int, channel_fd: int) -> None:
+    """Leave two fds open, as 0 and 1; the second until the caller has been told of us."""
+    channel_fd = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, 10)  # out of the way
     os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
-    sc.close_from(1)
-    sc.set_name("ptyd-init")
+    os.dup2(channel_fd, CHANNEL, inheritable=False)
+    sc.close_from(CHANNEL + 1)
+    sc.set_name(NAME)
 
 
 def catch_signals() -> int:

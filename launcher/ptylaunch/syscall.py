@@ -294,6 +294,21 @@ def set_name(name: str) -> None:
     prctl(_PR_SET_NAME, ctypes.addressof(text))
 
 
+def set_command_line(text: str) -> None:
+    """Set what /proc/PID/cmdline says, as far as the arguments we were started with have room.
+
+    That file shows our memory. Where the last byte of the arguments is no NUL the kernel shows one
+    string instead of all of them (get_mm_ctitle in fs/proc/base.c, made for setproctitle(3)).
+    """
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()  # from the third on
+    start, end = int(fields[48 - 3]), int(fields[49 - 3])  # arg_start and arg_end, proc(5)
+    shown = text.encode()[: max(0, end - start - 2)]
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, shown, len(shown))
+    ctypes.memset(end - 1, 1, 1)
+
+
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """Set the three sets of the calling thread, as bit masks (capset(2), version 3)."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)

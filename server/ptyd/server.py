@@ -25,6 +25,7 @@ from ptyd.journal.intake import can_splice
 from ptyd.net.channel import Channel
 from ptyd.net.poller import Poller
 from ptyd.net.tls import server_context
+from ptyd.parent import outlive_parent
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
 from ptywire.message import CLOSE_GOING_AWAY
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 HEARTBEAT = 5.0
 MOST_FILES = 1 << 16
+LAST_WORDS = 2.0
+"""Seconds that a server without a keeper has to write down what there is."""
 MOST_REQUESTS = 64
 """Requests that may wait for the keeper before signals are dropped."""
 
@@ -73,6 +76,7 @@ class Server:
         self._loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
         self._loop.add_signal_handler(signal.SIGINT, self._container.hurry)
         self._loop.add_reader(self._keeper.fileno(), self._on_keeper)
+        outlive_parent()  # that it is gone is read there, and there is something to put in order
         for fields, sock in self._listeners:
             sock.setblocking(False)
             self._loop.add_reader(sock.fileno(), self._on_accept, fields, sock)
@@ -114,6 +118,7 @@ class Server:
             if not self._container.sessions:
                 self.exit(EXIT_FAILED)  # it died before it told us of any
             self._container.hurry()
+            self._loop.call_later(LAST_WORDS, self.exit, EXIT_FAILED)  # a disk may be full
             return
         match packet.fields:
             case {"type": "session"} as fields:

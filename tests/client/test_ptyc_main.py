@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fake_ptyd import TOKEN, FakePtyd
+from fake_ptyd import TOKEN, FakePtyd, claim
 from ptyc_user import MODULE, TIMEOUT, TerminalUser
 from ptywire import message as wire
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ID = "ab" * 32
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -112,15 +110,6 @@ def test_options_reach_the_wire() -> None:
     assert fields["session"] == 3
     assert fields["from"] == 123
     assert fields["role"] == "view"
-
-
-def claim(root: Path, name: str) -> str:
-    """Make the state of a container; return the path of its control socket."""
-    (root / "containers" / ID).mkdir(parents=True)
-    (root / "names").mkdir()
-    (root / "names" / name).symlink_to(ID)
-    (root / "run" / ID[:12]).mkdir(parents=True)
-    return str(root / "run" / ID[:12] / "control.sock")
 
 
 def test_a_name_on_this_machine(tmp_path: Path) -> None:

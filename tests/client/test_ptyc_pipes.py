@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fake_ptyd import FakePtyd
+from fake_ptyd import FakePtyd, claim
 from ptyc_user import MODULE, TIMEOUT
 from ptywire import message as wire
+from waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +243,55 @@ def test_a_full_disk_is_one_line(server: FakePtyd, start: Any) -> None:
     assert process.stderr.read() == (
         b"ptyc: cannot write to standard output: No space left on device\n"
     )
+
+
+_TELLING = """\
+import sys
+from ptyc import line, main, reconnect
+reconnect.GRACE = 0.3
+hang_up = line.Line.hang_up
+def hang_up_and_tell(self, patience):
+    hang_up(self, patience)
+    open(sys.argv[2], "w").close()
+line.Line.hang_up = hang_up_and_tell
+sys.exit(main.main(sys.argv[1:2]))
+"""
+"""``ptyc TARGET`` that makes a file once it hangs up, and gives a container up sooner."""
+
+
+@pytest.mark.parametrize("ending", ["kicked", "malformed", "gone"])
+def test_what_has_arrived_is_shown_before_the_end(tmp_path: Path, ending: str) -> None:
+    """A reader that is slow gets all of it, and then the line that says why there is no more."""
+    data = bytes(range(256)) * 4000
+    over = tmp_path / "over"
+    path = claim(tmp_path, "otter")
+    server = FakePtyd(path)
+    env = {**os.environ, "PTYD_ROOT": str(tmp_path)}
+    command = [sys.executable, "-c", _TELLING, "otter", str(over)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env) as process:
+        try:
+            peer, _ = server.attached(tty=False)
+            peer.send(wire.Output(len(data), data))
+            if ending == "kicked":
+                peer.close(wire.CLOSE_KICKED, "enough")
+            elif ending == "malformed":
+                peer.connection.send(b"\x01")
+                wait_until(over.exists)
+            else:
+                peer.abort()
+        finally:
+            server.stop()
+        os.unlink(path)
+        wait_until(over.exists)
+        shown, said = process.communicate(timeout=TIMEOUT)
+
+    assert shown == data
+    assert said.decode() == f"ptyc: {_ENDINGS[ending]}\n"
+    assert process.returncode == 125
+
+
+_ENDINGS = {
+    "kicked": "disconnected by the owner: enough",
+    "malformed": "the server sent a malformed message: output without its offset",
+    "gone": "otter is gone",
+}

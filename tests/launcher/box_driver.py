@@ -3,9 +3,10 @@
 ``build`` makes its process a subreaper and forks it, which the test process is spared. The request
 on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``network``, ``volumes``
 (SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
-``repeat``, ``files`` (made in the state folder first), ``links`` (put in the root's places), and
-``then``: ``wait``; ``lifetime`` closes the pipe once the program has said ``ready``; ``orphan``
-kills the building process then, ``abandon`` before the program was let go; a number is a signal.
+``slow`` (seconds that pid 1 takes to catch signals), ``repeat``, ``files`` (made in the state
+folder first), ``links`` (put in the root's places), and ``then``: ``wait``; ``lifetime`` closes the
+pipe once the program has said ``ready``; ``orphan`` kills the building process then, ``abandon``
+before the program was let go; a number is a signal.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from ptycli.idmap import IdMaps, rooted, rootless
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec, parse_volume
+from ptylaunch import init
 from ptylaunch.container import Box, build
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import IdRange
@@ -36,6 +38,8 @@ def main() -> None:
     request: dict[str, Any] = json.load(sys.stdin)
     state = sys.argv[1]
     be_busy()
+    if "slow" in request:
+        slow_down(request["slow"])
     maps = choose_maps(request["ids"])
     for name, text in request.get("files", {}).items():
         path = os.path.join(state, name)
@@ -118,6 +122,17 @@ def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]
             place = place[key]
         place[path[-1]] = value
     return spec
+
+
+def slow_down(seconds: float) -> None:
+    """Have pid 1 be late with its handlers, as on a busy machine."""
+    catch_signals = init.catch_signals
+
+    def catch_late() -> int:
+        time.sleep(seconds)
+        return catch_signals()
+
+    init.catch_signals = catch_late
 
 
 def run(request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[str, Any]) -> Any:

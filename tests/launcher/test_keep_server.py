@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +18,7 @@ from ptykeep.launch import import_path
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED
 from ptykeep.server import FIRST_BACKOFF, LAST_BACKOFF, LONG_LIFE, REPLACE_TIMEOUT, Server
 from session_program import pattern
+from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +148,74 @@ def test_without_its_keeper_it_says_so_and_goes(tmp_path: Path, *, terminal: boo
 
         assert client.events[-1]["event"] == "exited"
         assert client.events[-1]["status"] == 128 + signal.SIGKILL
+
+
+_KEEPER = """\
+import signal, sys
+from ptykeep.launch import import_path
+from ptykeep.server import Server
+folder, greets = sys.argv[1:]
+server = Server([folder, *import_path()], folder)
+server.start()
+if greets == "yes":
+    server.send({"type": "hello"})
+print(server.pid, flush=True)
+signal.pause()
+"""
+_SERVER = """\
+import asyncio, os, signal, sys
+from ptyd.screen.link import ScreenLink
+folder = sys.argv[1]
+sys.path.insert(0, folder)
+link = ScreenLink(asyncio.new_event_loop(), folder, (24, 80))
+link.wake(0)
+print(link._pid, flush=True)
+signal.pause()
+"""
+_SLOW = """\
+import os, time
+open(os.path.dirname(__file__) + "/reached", "w").close()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "slow"),
+    [(_KEEPER, ["no"], ""), (_KEEPER, ["yes"], "uvloop.py"), (_SERVER, [], "pyghostty.py")],
+    ids=["server before hello", "server that imports", "screen that imports"],
+)
+def test_who_starts_is_no_orphan(
+    tmp_path: Path, script: str, arguments: list[str], slow: str
+) -> None:
+    """Its parent is killed while it is busy with anything but its socket: it ends at once."""
+    if slow:
+        (tmp_path / slow).write_text(_SLOW)
+    command = [sys.executable, "-c", script, str(tmp_path), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        started = int(parent.stdout.readline())
+        try:
+            wait_until(lambda: not slow or (tmp_path / "reached").exists())
+        finally:
+            parent.kill()
+    try:
+        wait_for_end(started, within=5.0)
+    except AssertionError:
+        os.kill(started, signal.SIGKILL)
+        raise
+
+
+def test_a_server_on_a_full_disk_goes_with_its_keeper(kept: KeptServer) -> None:
+    """It cannot write the end down, and does not wait for room that nobody makes."""
+    client, pid = kept.client(), kept.server.pid
+    assert pid is not None
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1000, 1000))
+    kept.program.write(4000)
+    client.wait_for_event("journal")
+    kept.server.disconnect()
+    kept.server.pid = pid
+
+    assert kept.reap() == 1
 
 
 def test_a_flood_of_signals_harms_nobody(kept: KeptServer) -> None:

@@ -97,6 +97,19 @@ def test_nothing_of_the_host_shows(caller: Caller) -> None:
 
 
 @every_caller
+def test_pid_1_has_no_path_of_the_host(caller: Caller) -> None:
+    """Nothing that can be read of it says where Python or the launcher lies."""
+    script = """
+        cat /proc/1/cmdline /proc/1/comm | tr '\\000' '\\n'
+        cd /proc/1 && readlink exe cwd root
+        cat $(ls -p | grep -v /$ | grep -v -e mountinfo -e mounts) | grep -a -i -e python -e launch
+    """
+    result = shell(caller, script)
+
+    assert result.output == "ptyd-init\nptyd-init\n"
+
+
+@every_caller
 def test_privileges_are_those_of_the_spec(caller: Caller) -> None:
     """Eleven capabilities, none inheritable; no new privileges; init has none at all."""
     script = (
@@ -253,6 +266,14 @@ def test_init_passes_signals_on(caller: Caller, number: signal.Signals) -> None:
     result = shell(caller, "echo ready; exec sleep 1000", then=int(number))
 
     assert result.status == 128 + number
+
+
+@every_caller
+def test_no_signal_is_too_early_for_init(caller: Caller) -> None:
+    """A pid 1 without handlers is sent nothing: the program does not run before there are some."""
+    result = shell(caller, "echo ready; exec sleep 1000", then=int(signal.SIGTERM), slow=0.5)
+
+    assert result.status == 128 + signal.SIGTERM
 
 
 @every_caller
