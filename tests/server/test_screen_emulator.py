@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import zlib
 
 import pytest
@@ -90,6 +91,16 @@ def test_a_query_is_answered(query: bytes, reply: bytes) -> None:
 def test_replies_are_bounded() -> None:
     """A program may ask for ever, with nobody there to take the answers."""
     assert len(fed(b"\x1b[c" * 100_000).replies()) <= module.REPLIES
+
+
+@pytest.mark.parametrize("again", [b"\x9b", b"\x9b1", b"\x1b[", b"\x1b[?40;"])
+def test_no_output_takes_long_to_feed(again: bytes) -> None:
+    """A screen that is busy for two seconds is taken for hung."""
+    emulator = Emulator(24, 80)
+    started = time.thread_time()
+    emulator.feed(again * ((64 << 10) // len(again)))
+
+    assert time.thread_time() - started < 1.0
 
 
 @pytest.mark.parametrize("size", [(0, 0), (-5, 3), (65535, 65535), (1, 10**9)])

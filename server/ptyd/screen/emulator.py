@@ -36,7 +36,8 @@ _STRING: Final = 256 << 10
 _MAGIC: Final = b"ptydsnap"
 _HEADER: Final = struct.Struct("!8sI")  # magic, CRC-32 of what follows
 _BODY: Final = struct.Struct("!IH")  # scrollback, length of the version
-_SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~]*h")
+# A sequence that begins anew is not looked through twice: 64 KiB of 9B would take seconds.
+_SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~\x9b]*h")
 
 # What stands for a sequence longer than CONTINUATION: the same kind, with nothing it could do.
 _STAND_IN: Final = {
