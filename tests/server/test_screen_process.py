@@ -208,14 +208,16 @@ def test_a_resize_without_bytes_is_seen(screen: Screen, journal: Journal) -> Non
 
 
 def test_queries_are_answered(screen: Screen, journal: Journal) -> None:
-    """With the offset, so that a server can tell old queries from new ones."""
-    end = write(journal, b"ab\x1b[6n")
+    """Those that are the screen's to answer, and none around them."""
+    start = write(journal, b"a\x1b[6nb")
+    end = write(journal, b"\x1b[6n")
+    write(journal, b"c\x1b[6n")
     screen.open(journal.folder)
-    screen.send("end", end=end)
-    fields = screen.expect("replies")
+    screen.send("answer", start=start, end=end)
+    screen.shown(journal.end)
+    replies = [each for each in screen.packets if each["type"] == "replies"]
 
-    assert fields["end"] == end
-    assert base64.b64decode(fields["data"]) == b"\x1b[1;3R"
+    assert [base64.b64decode(each["data"]) for each in replies] == [b"\x1b[1;3R"]
 
 
 def test_a_ping_is_answered_while_it_works(screen: Screen, journal: Journal) -> None:

@@ -56,7 +56,7 @@ class ScreenLink:
         self._deadline: asyncio.TimerHandle | None = None
         self.offset = 0
         self.on_progress: Callable[[], None] = lambda: None
-        self.on_replies: Callable[[int, str], None] = lambda _end, _data: None
+        self.on_replies: Callable[[str], None] = lambda _data: None
 
     @property
     def is_running(self) -> bool:
@@ -81,6 +81,15 @@ class ScreenLink:
             {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
         )
         self._watch()
+
+    def answer(self, start: int, end: int) -> None:
+        """Have the screen answer the queries between two offsets, and no others.
+
+        One message: told of the end alone it might have read past them already.
+        """
+        if self._socket is not None or self._start():
+            self._told = end
+            self._send({"type": "answer", "start": start, "end": end})
 
     def wake(self, end: int) -> None:
         """Have the screen read up to ``end``, started if need be."""
@@ -195,8 +204,8 @@ class ScreenLink:
                 if callback is not None:
                     callback(Picture(end, rows, cols, os.pread(fds[0], size, 0)))
                 self.on_progress()
-            case {"type": "replies", "end": int(end), "data": str(data)}:
-                self.on_replies(end, data)
+            case {"type": "replies", "data": str(data)}:
+                self.on_replies(data)
             case _:
                 pass
         self._watch()
