@@ -14,6 +14,7 @@ from typing import Any, Final
 from ptyd.screen.cursor import NO_MARGINS, Margins
 from ptyd.screen.ghostty import GhosttyError, Terminal, ffi, version
 from ptyd.screen.grid import SPACERS, Grid
+from ptyd.screen.mend import mend
 from ptyd.screen.mode import ALLOW_132_COLUMNS, CURSOR_BLINKS
 from ptyd.screen.recipe import UNSET_SHAPE, snapshot
 from ptyd.screen.skim import skim
@@ -168,6 +169,7 @@ class Emulator:
         ``scrollback`` is how many rows of history go before the screen.
         """
         self._abandon_endless()
+        mend(self._terminal)
         return snapshot(self._terminal, scrollback)
 
     def _abandon_endless(self) -> None:
@@ -201,6 +203,7 @@ class Emulator:
     def encode(self) -> bytes:
         """Return all there is, for :meth:`decode` of the same version of the library."""
         self._abandon_endless()
+        mend(self._terminal)
         library = version().encode()
         body = _BODY.pack(self._scrollback, len(library)) + library + self._terminal.encode()
         return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body
