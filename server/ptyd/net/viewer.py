@@ -86,6 +86,8 @@ class Viewer:
             self._on_message(self.session, message)
 
     def _on_message(self, session: Session, message: ClientMessage) -> None:
+        if self._ended and isinstance(message, Resize | Request | Visible):
+            return  # of one who is gone only the typing counts: a window would for ever
         match message:
             case Ack(offset):
                 self.acknowledge(offset)
@@ -172,10 +174,10 @@ class Viewer:
             "name": self._container.name,
         }
         self._send(Event(fields))
-        if self._ended:
-            return  # gone before it was served
         if session.full:
             self._send(Event({"event": "journal", "state": "full"}))
+        if self._ended:
+            return  # gone before it was served
         session.add(self)
         session.announce()
         if wish.answers and self.role != VIEW:
