@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ptyd.screen import emulator as module
 from ptyd.screen.emulator import MAX_COLS, MAX_ROWS, Damaged, Emulator
 from ptyd.screen.ghostty import version
+from ptywire.message import MAX_MESSAGE
 from screen_state import differences, state_of
 from screen_streams import CASES, SOUP
 
@@ -137,6 +138,13 @@ def test_the_state_does_not_depend_on_chunking(data: bytes, places: list[int]) -
         split.feed(data[start:end])
 
     assert differences(state_of(fed(data)), state_of(split)) == []
+
+
+def test_a_snapshot_in_a_long_sequence_fits_a_message() -> None:
+    """What can still be repeated leaves room for the screen."""
+    emulator = fed(b"text" * 1000 + b"\x1b]0;" + b"x" * (module.CONTINUATION - 10))
+
+    assert module.CONTINUATION // 2 < len(emulator.snapshot()) < MAX_MESSAGE * 3 // 4
 
 
 @pytest.mark.parametrize(

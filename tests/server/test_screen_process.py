@@ -21,6 +21,7 @@ from ptyd.journal.index import RESIZE, TERMINAL
 from ptyd.journal.journal import MIN_LIMIT, Journal
 from ptyd.screen.emulator import Emulator
 from ptykeep.protocol import receive, send
+from ptywire.message import MAX_MESSAGE
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -148,6 +149,20 @@ def test_a_snapshot_shows_the_journal(screen: Screen, journal: Journal) -> None:
 
     assert (fields["end"], fields["rows"], fields["cols"]) == (end, ROWS, COLS)
     assert rows_after(fields["data"]) == rows_after(lines(0, 50))
+
+
+def test_a_snapshot_fits_a_message(screen: Screen, tmp_path: Path) -> None:
+    """With less history, where every cell has colours of its own."""
+    journal = Journal(str(tmp_path / "journal"), limit=16 << 20)
+    journal.open_for_writing()
+    colours = [b"\x1b[38;2;1;%d;3;48;2;4;5;%dm#" % (n % 256, n // 256) for n in range(40_000)]
+    end = write(journal, b"".join(colours))
+    journal.close()
+    screen.open(tmp_path / "journal")
+    fields = screen.snapshot(end)
+    less = screen.snapshot(end, scrollback=10)
+
+    assert less["size"] < fields["size"] <= MAX_MESSAGE - 64
 
 
 def test_the_bytes_of_a_snapshot_are_sealed(screen: Screen, journal: Journal) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ptyd.screen import link as module
+from ptyd.session import pictures
 from served import Served
 from wire_client import ATTACH
 
@@ -43,6 +45,40 @@ def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) 
     os.kill(link._pid, signal.SIGKILL)
 
     served.write(1 << 20)
+
+
+def test_nobody_waits_for_ever_for_a_screen_that_works(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has waited long enough is shown the last lines; the screen is left to its work."""
+    served.print(b"something to see")
+    first = served.attached()
+    first.wait_until(lambda: first.snapshots == 1)
+    link = served.session.pictures._link
+    monkeypatch.setattr(module, "LONGEST", 0.2)
+    monkeypatch.setattr(module, "PATIENCE", 60.0)  # as if it said how far it is
+    os.kill(link._pid, signal.SIGSTOP)
+    late = served.attached()
+    late.wait_until(lambda: late.snapshots == 1)
+
+    assert b"something to see" in late.output
+    assert link.is_running
+    assert not link.is_wanted
+
+
+def test_a_picture_is_encoded_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait for it."""
+    encoded: list[object] = []
+    real = pictures.encode
+    monkeypatch.setattr(pictures, "encode", lambda it: encoded.append(it) or real(it))
+    served.print(b"something to see")
+    clients = [served.client() for _ in range(5)]
+    for client in clients:
+        client.send(ATTACH, b"{}")
+    for client in clients:
+        client.wait_until(lambda it=client: it.snapshots == 1)
+
+    assert len(encoded) < len(clients)
 
 
 def test_the_screen_answers_what_is_its_own_to_answer(served: Served) -> None:

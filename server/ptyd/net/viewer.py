@@ -28,7 +28,6 @@ from ptywire.message import (
     Resize,
     ServerMessage,
     Signal,
-    Snapshot,
     StdinEof,
     Violation,
     Visible,
@@ -323,7 +322,7 @@ class Viewer:
             self._awaits_picture = True
             session.pictures.want(self._scrollback, self._on_picture)
 
-    def _on_picture(self, picture: Picture) -> None:
+    def _on_picture(self, picture: Picture, message: bytes) -> None:
         self._awaits_picture = False
         session = self.session
         if session is None or self._ended or self._websocket.blocked:
@@ -333,7 +332,7 @@ class Viewer:
         self.cursor = picture.end
         self._mark = session.marks.number_at(picture.end)
         self._window.on_sent(picture.end, len(picture.data), time.monotonic())
-        self._send(Snapshot(*picture))
+        self._websocket.send_frame(message)
         self.push()
 
     def tell(self, fields: dict[str, Any]) -> None:

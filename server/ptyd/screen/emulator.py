@@ -23,7 +23,7 @@ MAX_ROWS: Final = 1000
 MAX_COLS: Final = 2000
 """Larger sizes are clamped: 65535 x 65535 takes the process down."""
 DEFAULT_SCROLLBACK: Final = 1000
-CONTINUATION: Final = 1 << 20
+CONTINUATION: Final = 1 << 19
 """Bytes: a longer sequence has no effect. The library's default of 0 forbids snapshots in one."""
 REPLIES: Final = 16 << 10
 """Bytes of replies kept until somebody takes them."""

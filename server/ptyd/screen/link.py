@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 2.0
 """Seconds without any progress after which a screen that owes a picture is taken for hung."""
+LONGEST: Final = 10.0
+"""Seconds after which who waits is not made to wait any more, nor the program for their sake."""
 STEP: Final = 64 << 10
 """Bytes of growth worth a message while nobody waits."""
 SCROLLBACK: Final = 1000
@@ -76,6 +78,7 @@ class ScreenLink:
             return
         self._next += 1
         self._waiting[self._next] = callback
+        self._loop.call_later(LONGEST, self._give_up, self._next)
         self._tell(end)
         self._send(
             {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
@@ -217,6 +220,13 @@ class ScreenLink:
             self._deadline = None
         if self._waiting:
             self._deadline = self._loop.call_later(PATIENCE, self._fail)
+
+    def _give_up(self, number: int) -> None:
+        """It works and works: some output takes a hundred times as long as text."""
+        callback = self._waiting.pop(number, None)
+        if callback is not None:
+            callback(None)
+            self._watch()
 
     def _fail(self) -> None:
         """It crashed or hangs: do without for a while."""

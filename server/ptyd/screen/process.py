@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptyd.screen.emulator import Emulator
 from ptyd.screen.follower import Follower
 from ptykeep.protocol import receive, send
+from ptywire.message import MAX_MESSAGE
 
 if TYPE_CHECKING:
     import socket
@@ -39,6 +40,8 @@ PROGRESS: Final = 64 << 10
 """Bytes between two reports of the offset."""
 PROGRESS_TIME: Final = 0.01
 """Seconds between two reports of smaller steps."""
+LARGEST: Final = MAX_MESSAGE - 64
+"""Bytes of a snapshot with history; the rest is headers."""
 SLICE: Final = 0.004
 """Seconds of processor that one step is to take; a packet is looked for between two."""
 
@@ -151,7 +154,7 @@ class Screen:
             send(self._sock, {"type": "at", "offset": follower.offset})
 
     def _answer(self, follower: Follower, wanted: Wanted) -> None:
-        data = follower.emulator.snapshot(wanted.scrollback)
+        data = fitting(follower.emulator, wanted.scrollback)
         rows, cols = follower.emulator.size
         fd = sealed(data)
         fields = {
@@ -166,6 +169,16 @@ class Screen:
             send(self._sock, fields, [fd])
         finally:
             os.close(fd)
+
+
+def fitting(emulator: Emulator, scrollback: int) -> bytes:
+    """Take a snapshot with as much history as one message has room for."""
+    data = emulator.snapshot(scrollback)
+    while len(data) > LARGEST and scrollback:
+        # Each line of colours costs what it costs: a little less than in proportion.
+        scrollback = scrollback * 7 * LARGEST // (8 * len(data))
+        data = emulator.snapshot(scrollback)
+    return data
 
 
 def sealed(data: bytes) -> int:

@@ -6,6 +6,8 @@ import base64
 from typing import TYPE_CHECKING, Final
 
 from ptyd.screen.link import Picture
+from ptywire.message import Snapshot, encode
+from ptywire.websocket import binary_frame
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,14 +38,14 @@ class Pictures:
     def __init__(self, session: Session, link: ScreenLink) -> None:
         self._session = session
         self._link = link
-        self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
+        self._waiting: dict[int, list[Callable[[Picture, bytes], None]]] = {}
         self._idle: asyncio.TimerHandle | None = None
         self._read_to = session.journal.end  # by the screens there were
         link.on_replies = self._on_replies
         link.on_progress = session.on_screen_progress
 
-    def want(self, scrollback: int, callback: Callable[[Picture], None]) -> None:
-        """Have ``callback`` called with a picture of now or a little later."""
+    def want(self, scrollback: int, callback: Callable[[Picture, bytes], None]) -> None:
+        """Have ``callback`` called with a picture of now or a little later, and its message."""
         waiting = self._waiting.get(scrollback)
         if waiting is not None:
             waiting.append(callback)
@@ -111,8 +113,10 @@ class Pictures:
             self._expect_use()
         if picture is None or picture.end < self._session.journal.start:
             picture = self._stand_in(_STAND_IN[scrollback])
+        # Once for all: it is long, and waits as long as the slowest of them takes.
+        message = binary_frame(encode(Snapshot(*picture)))
         for callback in callbacks:
-            callback(picture)
+            callback(picture, message)
         # The program may have waited for a screen that is gone, and of which nothing more is heard.
         self._session.on_screen_progress()
 
