@@ -156,7 +156,9 @@ def test_a_snapshot_fits_a_message(screen: Screen, tmp_path: Path) -> None:
     journal = Journal(str(tmp_path / "journal"), limit=16 << 20)
     journal.open_for_writing()
     colours = [b"\x1b[38;2;1;%d;3;48;2;4;5;%dm#" % (n % 256, n // 256) for n in range(40_000)]
-    end = write(journal, b"".join(colours))
+    end = write(
+        journal, b"".join(b"".join(colours[at : at + 39]) + b"\r\n" for at in range(0, 40_000, 39))
+    )
     journal.close()
     screen.open(tmp_path / "journal")
     fields = screen.snapshot(end)
