@@ -24,9 +24,10 @@ LIMIT: Final = 256
 _ABORT: Final = b"\x1b\\"
 """ST ends what was open before a sequence that is taken out; elsewhere it means nothing."""
 
-_ANY: Final = rb"[\x00-\x17\x19\x1c-\x1f\x7f]*"  # controls that a sequence survives
-_IN: Final = rb"[\x00-\x06\x08-\x17\x19\x1c-\x1f\x7f]*"  # the same where BEL is the end
-_NUMBERS: Final = rb"[0-9;:\x00-\x17\x19\x1c-\x1f\x7f]*"
+# Possessive: two of them in a row would else share 64 KiB of NUL out in every way, for seconds.
+_ANY: Final = rb"[\x00-\x17\x19\x1c-\x1f\x7f]*+"  # controls that a sequence survives
+_IN: Final = rb"[\x00-\x06\x08-\x17\x19\x1c-\x1f\x7f]*+"  # the same where BEL is the end
+_NUMBERS: Final = rb"[0-9;:\x00-\x17\x19\x1c-\x1f\x7f]*+"
 _CLIPBOARD: Final = (b"(?:0" + _IN + b")*", b"5" + _IN, b"2" + _IN, b";")
 _READ: Final = (*_CLIPBOARD, rb"[^;?\x07\x18\x1a\x1b\x9c]*", b"(?:;" + _IN + b")?", rb"\?")
 _TITLE: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -184,6 +185,18 @@ def test_a_sequence_that_never_ends_is_not_held(filler: bytes) -> None:
     passed += it.feed(b"tb")
 
     assert passed in (b"ab", b"a\x1b\\b")
+
+
+@pytest.mark.parametrize("start", [b"\x1b]", b"\x1b[", b"\x1bP", b"\x9d", b"\xc2\x90"])
+@pytest.mark.parametrize("again", [b"\x00", b"0\x00", b";", b"\x9b", b"\x1b"])
+def test_no_output_takes_long_to_guard(start: bytes, again: bytes) -> None:
+    """Keys are not read meanwhile."""
+    guard = Guard()
+    guard.allow(watches=True, clipboard=False)
+    started = time.thread_time()
+    guard.feed(start + again * ((64 << 10) // len(again)))
+
+    assert time.thread_time() - started < 0.5
 
 
 def test_a_bare_control_counts_where_it_is_no_character() -> None:

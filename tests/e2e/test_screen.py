@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from waiting import wait_until
+from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from ptyd_user import Container, Ptyd
@@ -79,6 +79,19 @@ def test_a_screen_that_dies_or_hangs_harms_nobody(ptyd: Ptyd, fate: signal.Signa
             return bool(again)
 
         wait_until(started, what="another screen")
+
+
+def test_a_screen_that_hangs_ends_with_its_server(ptyd: Ptyd) -> None:
+    """It does not hear that the server is gone, and nobody else knows it."""
+    container = ptyd.start("cat")
+    with container.attach(lossless=False, from_="snapshot") as viewer:
+        viewer.wait_until(lambda: viewer.snapshots == 1)
+        pid = screen_pid(container)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        container.replace_server()
+
+        wait_for_end(pid)
 
 
 def test_the_screen_answers_where_nobody_can(ptyd: Ptyd) -> None:

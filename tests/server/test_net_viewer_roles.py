@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import signal
+import socket
 import struct
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+REQUEST = 23
 CLIENT = "0123456789abcdef0123456789abcdef"
 
 
@@ -103,6 +106,61 @@ def test_a_client_that_comes_back_goes_on_typing(served: Served) -> None:
     assert again.hello["client"] == CLIENT
     assert again.hello["input"] == 6
     assert served.typed(6) == b"second"
+
+
+def test_who_loses_the_turn_goes_on_being_served(served: Served) -> None:
+    """Also with input that the program has not taken: what is typed now is after that."""
+    served.session.people.one_driver = True
+    driver, owner = served.attached(), served.owner()
+    driver.type(bytes(60_000))  # more than a terminal takes
+    served.wait(lambda: served.session.input._waiting)
+    owner.send(REQUEST, b'{"request":"drive"}')
+    served.wait(lambda: served.session.people.driver == owner.hello["id"])
+    for key in b"abc":
+        driver.send(INPUT, struct.pack("!QB", driver.position, key))
+        driver.position += 1
+    served.typed(60_000)
+    driver.wait_until(lambda: driver.taken == driver.position or driver.closed is not None)
+
+    assert driver.closed is None
+
+
+def test_a_window_goes_with_its_client(served: Served) -> None:
+    """Also one whose end is noticed when what it typed is acknowledged, before its last words."""
+    client = served.owner(rows=24, cols=80)
+
+    def leave() -> None:
+        client.send(INPUT, bytes(8) + b"x")
+        client.resize(7, 9)
+        client.close()
+
+    served.on_loop(leave)
+    served.wait(lambda: not served.container.websockets)
+    served.attached(rows=30, cols=100)
+
+    assert served.session.sizes._sizes.choose() == (30, 100)
+    assert len(served.session.sizes._sizes._offers) == 1
+
+
+@pytest.mark.parametrize("way", ["a unix socket", "a reset", "an end"])
+def test_who_is_not_read_and_goes_is_forgotten(served: Served, way: str) -> None:
+    """Its window as well, though the program takes none of what it typed."""
+    size = {"rows": 5, "cols": 5}
+    client = served.owner(**size) if way == "a unix socket" else served.attached(**size)
+    client.wait_for_event("clients")
+    for _ in range(8):
+        client.send(INPUT, struct.pack("!Q", client.position) + bytes(60_000))
+        client.position += 60_000
+    served.wait(lambda: not any(channel.is_listening for channel in served.channels))
+    while select.select([client], [], [], 0.5)[0]:  # told of what the terminal takes, and by whom
+        client.step(0)
+    if way == "a reset":
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    served.beat(0)
+    served.wait(lambda: not served.container.websockets)
+
+    assert served.session.sizes._sizes.choose() is None
 
 
 def test_end_of_input_reaches_the_program_and_the_keeper(piped: Served) -> None:

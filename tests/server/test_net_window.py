@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyd.net.window import CEILING, FLOOR, GENEROUS, LEAST, PATIENCE, RESPONSE, Window
+from ptyd.net.window import CEILING, FINE, FLOOR, GENEROUS, LEAST, PATIENCE, RESPONSE, Window
 
 STEPS = st.lists(
     st.one_of(
@@ -45,6 +45,18 @@ def test_no_more_is_in_flight_than_the_window_was(
         assert FLOOR <= window.size <= CEILING
         assert window.room == 0 or min(LEAST, window.size // 2) <= window.room <= window.size
         assert window.patience >= FLOOR
+
+
+def test_small_messages_cost_little() -> None:
+    """They may come one byte at a time, and a viewer may never acknowledge one."""
+    window = Window(lossless=True)
+    for end in range(1, 100_000):
+        window.on_sent(end, 1, 1000.0)
+
+    assert len(window._flight) <= 4 * FINE
+    assert window.in_flight == 99_999
+    window.on_ack(99_999, 1001.0)
+    assert window.in_flight == 0
 
 
 def run(rate: float, *, seconds: float = 5.0, delay: float = 0.02) -> Window:

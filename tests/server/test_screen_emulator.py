@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import zlib
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from ptyd.screen import emulator as module
 from ptyd.screen.emulator import MAX_COLS, MAX_ROWS, Damaged, Emulator
 from ptyd.screen.ghostty import version
+from ptywire.message import MAX_MESSAGE
 from screen_state import differences, state_of
 from screen_streams import CASES, SOUP
 
@@ -92,6 +94,16 @@ def test_replies_are_bounded() -> None:
     assert len(fed(b"\x1b[c" * 100_000).replies()) <= module.REPLIES
 
 
+@pytest.mark.parametrize("again", [b"\x9b", b"\x9b1", b"\x1b[", b"\x1b[?40;"])
+def test_no_output_takes_long_to_feed(again: bytes) -> None:
+    """A screen that is busy for two seconds is taken for hung."""
+    emulator = Emulator(24, 80)
+    started = time.thread_time()
+    emulator.feed(again * ((64 << 10) // len(again)))
+
+    assert time.thread_time() - started < 1.0
+
+
 @pytest.mark.parametrize("size", [(0, 0), (-5, 3), (65535, 65535), (1, 10**9)])
 def test_sizes_are_clamped(size: tuple[int, int]) -> None:
     """The largest ones would take the process down."""
@@ -126,6 +138,13 @@ def test_the_state_does_not_depend_on_chunking(data: bytes, places: list[int]) -
         split.feed(data[start:end])
 
     assert differences(state_of(fed(data)), state_of(split)) == []
+
+
+def test_a_snapshot_in_a_long_sequence_fits_a_message() -> None:
+    """What can still be repeated leaves room for the screen."""
+    emulator = fed(b"text" * 1000 + b"\x1b]0;" + b"x" * (module.CONTINUATION - 10))
+
+    assert module.CONTINUATION // 2 < len(emulator.snapshot()) < MAX_MESSAGE * 3 // 4
 
 
 @pytest.mark.parametrize(

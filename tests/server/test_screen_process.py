@@ -21,6 +21,7 @@ from ptyd.journal.index import RESIZE, TERMINAL
 from ptyd.journal.journal import MIN_LIMIT, Journal
 from ptyd.screen.emulator import Emulator
 from ptykeep.protocol import receive, send
+from ptywire.message import MAX_MESSAGE
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -150,6 +151,22 @@ def test_a_snapshot_shows_the_journal(screen: Screen, journal: Journal) -> None:
     assert rows_after(fields["data"]) == rows_after(lines(0, 50))
 
 
+def test_a_snapshot_fits_a_message(screen: Screen, tmp_path: Path) -> None:
+    """With less history, where every cell has colours of its own."""
+    journal = Journal(str(tmp_path / "journal"), limit=16 << 20)
+    journal.open_for_writing()
+    colours = [b"\x1b[38;2;1;%d;3;48;2;4;5;%dm#" % (n % 256, n // 256) for n in range(40_000)]
+    end = write(
+        journal, b"".join(b"".join(colours[at : at + 39]) + b"\r\n" for at in range(0, 40_000, 39))
+    )
+    journal.close()
+    screen.open(tmp_path / "journal")
+    fields = screen.snapshot(end)
+    less = screen.snapshot(end, scrollback=10)
+
+    assert less["size"] < fields["size"] <= MAX_MESSAGE - 64
+
+
 def test_the_bytes_of_a_snapshot_are_sealed(screen: Screen, journal: Journal) -> None:
     """Who shares one with every viewer may rely on it."""
     import fcntl
@@ -208,14 +225,16 @@ def test_a_resize_without_bytes_is_seen(screen: Screen, journal: Journal) -> Non
 
 
 def test_queries_are_answered(screen: Screen, journal: Journal) -> None:
-    """With the offset, so that a server can tell old queries from new ones."""
-    end = write(journal, b"ab\x1b[6n")
+    """Those that are the screen's to answer, and none around them."""
+    start = write(journal, b"a\x1b[6nb")
+    end = write(journal, b"\x1b[6n")
+    write(journal, b"c\x1b[6n")
     screen.open(journal.folder)
-    screen.send("end", end=end)
-    fields = screen.expect("replies")
+    screen.send("answer", start=start, end=end)
+    screen.shown(journal.end)
+    replies = [each for each in screen.packets if each["type"] == "replies"]
 
-    assert fields["end"] == end
-    assert base64.b64decode(fields["data"]) == b"\x1b[1;3R"
+    assert [base64.b64decode(each["data"]) for each in replies] == [b"\x1b[1;3R"]
 
 
 def test_a_ping_is_answered_while_it_works(screen: Screen, journal: Journal) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyd.session import queries, replies
-from ptyd.session.queries import QueryFilter, holds_query
+from ptyd.session.queries import QueryFilter, find_queries, holds_query
 from ptyd.session.replies import ReplyFilter
 
 QUERIES = [
@@ -158,3 +160,16 @@ def test_what_was_stripped_holds_no_query(data: bytes) -> None:
     """One pass is enough, also where taking one out brings two halves together."""
 
     assert not holds_query(through(QueryFilter, [data]))
+
+
+@pytest.mark.parametrize(
+    "start", [b"\x1b[", b"\x1b[?", b"\x1b]99;", b"\x1b]21", b"\x1bP$q", b"\x1b_G"]
+)
+@pytest.mark.parametrize("again", [b"1;", b"p=?", b";a=?", b",a=q", b"\x1b["])
+def test_no_output_takes_long_to_look_through(start: bytes, again: bytes) -> None:
+    """Nobody is served meanwhile, and a chunk of a well-chosen sequence is easily printed."""
+    chunk = start + again * ((64 << 10) // len(again))
+    started = time.thread_time()
+    find_queries(chunk)
+
+    assert time.thread_time() - started < 0.1

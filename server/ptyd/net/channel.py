@@ -7,6 +7,7 @@ did not fit is kept, so a viewer who stops reading costs the rest of one frame.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import traceback
@@ -126,6 +127,17 @@ class Channel:
         unacked, last_ack_ms = _TCP_INFO.unpack(info)
         waits = unacked > 0 or self.blocked
         return bool(waits and last_ack_ms > 1000 * seconds)
+
+    def is_hung_up(self, *, half: bool) -> bool:
+        """Tell whether the peer has closed, which nothing else says while we do not listen.
+
+        ``half``: or sends no more, after what was not read yet (poll(2), POLLRDHUP).
+        """
+        if self._fd < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLRDHUP if half else 0)
+        return bool(poll.poll(0))
 
     def start_tls(self, tls: Tls, data: bytes) -> None:
         """Speak TLS from here on; ``data`` is what has been read of it."""

@@ -88,7 +88,10 @@ class RawClient:
 
     def on_heartbeat(self) -> None:
         """Let go of a peer that is not there any more."""
-        if self._channel.is_abandoned(SILENT_TOO_LONG):
+        deaf = not self._channel.is_listening
+        if self._channel.is_abandoned(SILENT_TOO_LONG) or (
+            deaf and self._channel.is_hung_up(half=False)  # half of it is good: it only watches
+        ):
             self._channel.abort()
 
     def tell(self, fields: dict[str, Any]) -> None:

@@ -28,7 +28,6 @@ from ptywire.message import (
     Resize,
     ServerMessage,
     Signal,
-    Snapshot,
     StdinEof,
     Violation,
     Visible,
@@ -86,6 +85,8 @@ class Viewer:
             self._on_message(self.session, message)
 
     def _on_message(self, session: Session, message: ClientMessage) -> None:
+        if self._ended and isinstance(message, Resize | Request | Visible):
+            return  # of one who is gone only the typing counts: a window would for ever
         match message:
             case Ack(offset):
                 self.acknowledge(offset)
@@ -172,10 +173,10 @@ class Viewer:
             "name": self._container.name,
         }
         self._send(Event(fields))
-        if self._ended:
-            return  # gone before it was served
         if session.full:
             self._send(Event({"event": "journal", "state": "full"}))
+        if self._ended:
+            return  # gone before it was served
         session.add(self)
         session.announce()
         if wish.answers and self.role != VIEW:
@@ -321,7 +322,7 @@ class Viewer:
             self._awaits_picture = True
             session.pictures.want(self._scrollback, self._on_picture)
 
-    def _on_picture(self, picture: Picture) -> None:
+    def _on_picture(self, picture: Picture, message: bytes) -> None:
         self._awaits_picture = False
         session = self.session
         if session is None or self._ended or self._websocket.blocked:
@@ -331,7 +332,7 @@ class Viewer:
         self.cursor = picture.end
         self._mark = session.marks.number_at(picture.end)
         self._window.on_sent(picture.end, len(picture.data), time.monotonic())
-        self._send(Snapshot(*picture))
+        self._websocket.send_frame(message)
         self.push()
 
     def tell(self, fields: dict[str, Any]) -> None:

@@ -153,6 +153,9 @@ class WebSocket:
     def on_heartbeat(self, now: float) -> None:
         """Ping a silent client, and let go of one that does not answer."""
         if not self._channel.is_listening and not self._channel.is_abandoned(SILENT_TOO_LONG):
+            if self._channel.is_hung_up(half=True):
+                self._channel.abort()
+                return
             self._heard = now  # it is we who do not listen
         silent = now - self._heard
         assert self._viewer is not None

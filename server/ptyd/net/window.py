@@ -18,7 +18,8 @@ PATIENCE: Final = 0.25
 """Seconds of a viewer's rate that it may lag before it is shown a picture instead."""
 GENEROUS: Final = 1 << 20
 """Bytes of lag allowed to a viewer whose rate is not known yet."""
-MOST_MESSAGES: Final = 4096
+FINE: Final = 64
+"""Messages in flight that are told apart; of more, small ones are one with those before them."""
 LEAST: Final = 2 << 10
 """Bytes below which sending waits for more room, or headers would dominate."""
 
@@ -52,8 +53,6 @@ class Window:
     def room(self) -> int:
         """Bytes that may be sent now; 0 while it is too little to be worth a message."""
         room = self.size - self.in_flight
-        if len(self._flight) >= MOST_MESSAGES:
-            room = 0  # of a byte each they would cost a hundred times their size
         if room >= min(LEAST, self.size // 2):
             return room
         self._limited = True
@@ -69,6 +68,10 @@ class Window:
         if self._delivered_at is None or not self._flight:
             self._delivered_at = now
         self._sent += size
+        if len(self._flight) >= FINE and self._sent - self._flight[-2].total <= self.size // FINE:
+            # Of a byte each they would cost a hundred times their size.
+            self._flight[-1] = self._flight[-1]._replace(end=end, total=self._sent)
+            return
         self._flight.append(
             _Sent(end, self._sent, self._delivered, self._delivered_at, self._limited)
         )

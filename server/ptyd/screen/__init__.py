@@ -17,7 +17,7 @@ the primary's own cursor under 47, 1047  no call tells: a resize may flow what i
 ``id=`` of a link                        no call tells; the URI is kept
 erasing part of a blank or short row     in the scrollback only: three cells stand for such a row
 with a colour
-sequences longer than 1 MiB              have no effect
+sequences longer than 512 KiB            have no effect
 REP, joins with the character before     where the cursor was moved after it was printed
 title stack (22 t, 23 t)                 unknown to libghostty
 mode 2027, left and right margins        kept, but xterm.js knows neither

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ptyd.screen.grid import SPACER_HEAD, SPACERS, Grid
+from ptyd.screen.grid import SPACER_HEAD, SPACERS, Cell, Grid
 from ptyd.screen.style import PLAIN, RESET, sgr
 
 if TYPE_CHECKING:
@@ -106,16 +106,21 @@ class _Content:
             places = range(grid.cols) if on_screen else (0, grid.cols // 2, grid.cols - 1)
             return row.wrapped or row.continues or not all(grid.is_untouched(at, x) for x in places)
         if not row.wrapped and len(text) < grid.cols:
-            after = range(len(text), grid.cols)
-            if not on_screen:
-                after = after[-1:]
-            if not all(grid.is_untouched(at, x) for x in after):
+            last = self._last_touched(at) if on_screen else grid.cols - 1
+            if not grid.is_untouched(at, last) and _is_blank(grid.cell(at, last)):
                 return True
         if not row.styled or " " not in text:
             return False
         # Beyond ASCII a character may be two cells, or none, of a row.
-        gaps = _spaces(text) if text.isascii() else range(grid.cols)
+        gaps = _spaces(text) if text.isascii() else range(self._last_touched(at))
         return any(grid.is_untouched(at, x) for x in gaps)
+
+    def _last_touched(self, at: int) -> int:
+        """Return the last column of a row that is not as a fresh terminal has it."""
+        x = self.grid.cols - 1
+        while x and self.grid.is_untouched(at, x):
+            x -= 1
+        return x
 
     def _is_flooded(self, y: int) -> bool:
         """Tell whether wrapping to row ``y`` would fill it with a colour that it does not have."""
@@ -180,6 +185,11 @@ class _Content:
         """Wrap from a full row and delete what wrapped: the flag stays, and reflow goes by it."""
         head = self.grid.cell(self.first + y, self.grid.cols - 1).width == SPACER_HEAD
         return ("\u4e00" if head else " ").encode() + b"\r\x1b[M"
+
+
+def _is_blank(cell: Cell) -> bool:
+    """Tell whether a cell holds no part of a character."""
+    return not cell.text and cell.width not in SPACERS
 
 
 def _spaces(text: str) -> list[int]:

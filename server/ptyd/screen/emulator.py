@@ -14,6 +14,7 @@ from typing import Any, Final
 from ptyd.screen.cursor import NO_MARGINS, Margins
 from ptyd.screen.ghostty import GhosttyError, Terminal, ffi, version
 from ptyd.screen.grid import SPACERS, Grid
+from ptyd.screen.mend import mend
 from ptyd.screen.mode import ALLOW_132_COLUMNS, CURSOR_BLINKS
 from ptyd.screen.recipe import UNSET_SHAPE, snapshot
 from ptyd.screen.skim import skim
@@ -22,7 +23,7 @@ MAX_ROWS: Final = 1000
 MAX_COLS: Final = 2000
 """Larger sizes are clamped: 65535 x 65535 takes the process down."""
 DEFAULT_SCROLLBACK: Final = 1000
-CONTINUATION: Final = 1 << 20
+CONTINUATION: Final = 1 << 19
 """Bytes: a longer sequence has no effect. The library's default of 0 forbids snapshots in one."""
 REPLIES: Final = 16 << 10
 """Bytes of replies kept until somebody takes them."""
@@ -36,7 +37,8 @@ _STRING: Final = 256 << 10
 _MAGIC: Final = b"ptydsnap"
 _HEADER: Final = struct.Struct("!8sI")  # magic, CRC-32 of what follows
 _BODY: Final = struct.Struct("!IH")  # scrollback, length of the version
-_SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~]*h")
+# A sequence that begins anew is not looked through twice: 64 KiB of 9B would take seconds.
+_SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~\x9b]*h")
 
 # What stands for a sequence longer than CONTINUATION: the same kind, with nothing it could do.
 _STAND_IN: Final = {
@@ -167,6 +169,7 @@ class Emulator:
         ``scrollback`` is how many rows of history go before the screen.
         """
         self._abandon_endless()
+        mend(self._terminal)
         return snapshot(self._terminal, scrollback)
 
     def _abandon_endless(self) -> None:
@@ -200,6 +203,7 @@ class Emulator:
     def encode(self) -> bytes:
         """Return all there is, for :meth:`decode` of the same version of the library."""
         self._abandon_endless()
+        mend(self._terminal)
         library = version().encode()
         body = _BODY.pack(self._scrollback, len(library)) + library + self._terminal.encode()
         return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body

@@ -51,12 +51,13 @@ class Follower:
         if self._out >= 0:
             self._resize()
 
-    def step(self, size: int) -> None:
-        """Feed up to ``size`` bytes; fewer up to a resize, none where a segment ends."""
-        if self._out < 0 and not self._find_start():
-            self.offset = self.end  # the journal is gone, and nothing will come
-            return
-        stop = min([self.end, *(each.offset for each in self._resizes[:1])])
+    def step(self, size: int, edge: int) -> None:
+        """Feed up to ``size`` bytes; fewer to a resize or ``edge``, none where a segment ends."""
+        if self._out < 0:
+            if not self._find_start():
+                self.offset = self.end  # the journal is gone, and nothing will come
+            return  # perhaps past ``edge``
+        stop = min([self.end, edge, *(each.offset for each in self._resizes[:1])])
         if stop - self.offset >= MUCH and self.offset >= self._not_plain_until:
             self._skim(min(stop, self.offset + SKIMMED))
             return

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 2.0
 """Seconds without any progress after which a screen that owes a picture is taken for hung."""
+LONGEST: Final = 10.0
+"""Seconds after which who waits is not made to wait any more, nor the program for their sake."""
 STEP: Final = 64 << 10
 """Bytes of growth worth a message while nobody waits."""
 SCROLLBACK: Final = 1000
@@ -56,7 +58,7 @@ class ScreenLink:
         self._deadline: asyncio.TimerHandle | None = None
         self.offset = 0
         self.on_progress: Callable[[], None] = lambda: None
-        self.on_replies: Callable[[int, str], None] = lambda _end, _data: None
+        self.on_replies: Callable[[str], None] = lambda _data: None
 
     @property
     def is_running(self) -> bool:
@@ -76,11 +78,21 @@ class ScreenLink:
             return
         self._next += 1
         self._waiting[self._next] = callback
+        self._loop.call_later(LONGEST, self._give_up, self._next)
         self._tell(end)
         self._send(
             {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
         )
         self._watch()
+
+    def answer(self, start: int, end: int) -> None:
+        """Have the screen answer the queries between two offsets, and no others.
+
+        One message: told of the end alone it might have read past them already.
+        """
+        if self._socket is not None or self._start():
+            self._told = end
+            self._send({"type": "answer", "start": start, "end": end})
 
     def wake(self, end: int) -> None:
         """Have the screen read up to ``end``, started if need be."""
@@ -195,8 +207,8 @@ class ScreenLink:
                 if callback is not None:
                     callback(Picture(end, rows, cols, os.pread(fds[0], size, 0)))
                 self.on_progress()
-            case {"type": "replies", "end": int(end), "data": str(data)}:
-                self.on_replies(end, data)
+            case {"type": "replies", "data": str(data)}:
+                self.on_replies(data)
             case _:
                 pass
         self._watch()
@@ -208,6 +220,13 @@ class ScreenLink:
             self._deadline = None
         if self._waiting:
             self._deadline = self._loop.call_later(PATIENCE, self._fail)
+
+    def _give_up(self, number: int) -> None:
+        """It works and works: some output takes a hundred times as long as text."""
+        callback = self._waiting.pop(number, None)
+        if callback is not None:
+            callback(None)
+            self._watch()
 
     def _fail(self) -> None:
         """It crashed or hangs: do without for a while."""

@@ -8,11 +8,12 @@ server to screen
 ``open``           ``folder rows cols scrollback``: the journal, and the size before any resize
 ``end``            ``end``: the journal reaches to here, or a resize was recorded here
 ``snapshot``       ``id at_least scrollback``: wanted at this offset or later
+``answer``         ``start end``: the queries between these are the screen's; all others are not
 ``ping``           ``id``
 screen to server
 ``at``             ``offset``: how far it has read; every 64 KiB, and where it has caught up
 ``snapshot``       ``id end rows cols size``, and the bytes in a sealed memfd
-``replies``        ``end data``: base64 of what a terminal answers to queries before ``end``
+``replies``        ``data``: base64 of what a terminal answers to the queries that are its own
 ``pong``           ``id``: within the time of a slice of work, or it hangs
 =================  ==============================================================================
 """
@@ -24,11 +25,13 @@ import fcntl
 import os
 import select
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptyd.screen.emulator import Emulator
 from ptyd.screen.follower import Follower
 from ptykeep.protocol import receive, send
+from ptywire.message import MAX_MESSAGE
 
 if TYPE_CHECKING:
     import socket
@@ -37,6 +40,8 @@ PROGRESS: Final = 64 << 10
 """Bytes between two reports of the offset."""
 PROGRESS_TIME: Final = 0.01
 """Seconds between two reports of smaller steps."""
+LARGEST: Final = MAX_MESSAGE - 64
+"""Bytes of a snapshot with history; the rest is headers."""
 SLICE: Final = 0.004
 """Seconds of processor that one step is to take; a packet is looked for between two."""
 
@@ -59,6 +64,7 @@ class Screen:
         self._sock = sock
         self._follower: Follower | None = None
         self._wanted: list[Wanted] = []
+        self._asked: deque[tuple[int, int]] = deque()
         self._size = _LARGEST
         self._reported, self._reported_at = -1, 0.0
 
@@ -106,24 +112,36 @@ class Screen:
             wanted = Wanted(fields["id"], fields["at_least"], fields["scrollback"])
             follower.grow(wanted.at_least)
             self._wanted.append(wanted)
+        elif kind == "answer" and follower is not None:
+            self._asked.append((fields["start"], fields["end"]))
+            follower.grow(fields["end"])
 
     def _work(self, follower: Follower) -> None:
         """Do one slice of what there is to do."""
         if follower.is_behind:
             started = time.process_time()  # not what a busy machine takes from us
-            follower.step(self._size)
+            self._step(follower)
             # Some sequences take a thousand times as long as text: the time counts, not the bytes.
             if time.process_time() - started > SLICE:
                 self._size = max(_SMALLEST, self._size // 2)
             else:
                 self._size = min(_LARGEST, self._size * 2)
-            if replies := follower.emulator.replies():
-                data = base64.b64encode(replies).decode()
-                send(self._sock, {"type": "replies", "end": follower.offset, "data": data})
         self._report(follower)
         for wanted in self._answerable(follower)[:1]:
             self._wanted.remove(wanted)
             self._answer(follower, wanted)
+
+    def _step(self, follower: Follower) -> None:
+        """Read on, not past the edge of queries that are ours to answer: those around are not."""
+        while self._asked and self._asked[0][1] <= follower.offset:
+            self._asked.popleft()
+        start, end = self._asked[0] if self._asked else (follower.end, follower.end)
+        is_ours = start <= follower.offset
+        follower.step(self._size, end if is_ours else start)
+        replies = follower.emulator.replies()
+        if is_ours and replies:
+            data = base64.b64encode(replies).decode()
+            send(self._sock, {"type": "replies", "data": data})
 
     def _answerable(self, follower: Follower) -> list[Wanted]:
         return [wanted for wanted in self._wanted if wanted.at_least <= follower.offset]
@@ -136,7 +154,7 @@ class Screen:
             send(self._sock, {"type": "at", "offset": follower.offset})
 
     def _answer(self, follower: Follower, wanted: Wanted) -> None:
-        data = follower.emulator.snapshot(wanted.scrollback)
+        data = fitting(follower.emulator, wanted.scrollback)
         rows, cols = follower.emulator.size
         fd = sealed(data)
         fields = {
@@ -151,6 +169,16 @@ class Screen:
             send(self._sock, fields, [fd])
         finally:
             os.close(fd)
+
+
+def fitting(emulator: Emulator, scrollback: int) -> bytes:
+    """Take a snapshot with as much history as one message has room for."""
+    data = emulator.snapshot(scrollback)
+    while len(data) > LARGEST and scrollback:
+        # Each line of colours costs what it costs: a little less than in proportion.
+        scrollback = scrollback * 7 * LARGEST // (8 * len(data))
+        data = emulator.snapshot(scrollback)
+    return data
 
 
 def sealed(data: bytes) -> int:

@@ -31,7 +31,9 @@ class Answering:
 
     def __init__(self, offset: int) -> None:
         self.settled = offset
-        """Whether a byte before this belongs to a query is known: output is shown up to here."""
+        """Output is shown up to here: no byte before this is held back."""
+        self.scanned = offset
+        """The search goes on from here: a beginning that was not held for longer is still one."""
         self._queries: deque[Query] = deque(maxlen=KEPT)
         self._able: dict[int, None] = {}  # in the order of activity, the latest last
 
@@ -52,13 +54,14 @@ class Answering:
             self._able[number] = None
 
     def scan(self, data: bytes) -> list[Query]:
-        """Take output from ``settled`` on, all of it; return the queries that are new."""
+        """Take output from ``scanned`` on, all of it; return the queries that are new."""
         spans, until = find_queries(data)
         found = [
-            Query(self.settled + start, self.settled + end, self.answerer) for start, end in spans
+            Query(self.scanned + start, self.scanned + end, self.answerer) for start, end in spans
         ]
         self._queries += found
-        self.settled += until
+        self.scanned += until
+        self.settled = max(self.settled, self.scanned)
         return found
 
     def foreign(self, start: int, end: int, number: int) -> list[Query]:

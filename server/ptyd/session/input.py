@@ -170,8 +170,10 @@ class Input:
         if position > typist.position:
             return False
         fresh = max(0, position + len(data) - typist.position)
-        if fresh and not typist.queue:
-            typist.position += fresh
+        typist.position += fresh
+        if typist.queue:
+            typist.queue.append((memoryview(b""), typist.position))  # taken after what is before it
+        else:
             self._taken(typist, fresh)
         return True
 

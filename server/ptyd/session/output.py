@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ptyd.journal.index import TERMINAL
-from ptyd.session.answering import SCREEN, Answering, take_out
+from ptyd.session.answering import SCREEN, Answering, Query, take_out
 from ptyd.session.frame import Frame, Frames, encode_frame
 
 if TYPE_CHECKING:
@@ -50,27 +50,26 @@ class Output:
         self._settling: asyncio.TimerHandle | None = None
         self._edited: tuple[object, Frame] | None = None
 
-    def show(self, start: int, end: int, *, framed: bool) -> bool:
-        """Take what was appended; return whether there is a query that the screen must answer.
+    def show(self, start: int, end: int, *, framed: bool) -> list[Query]:
+        """Take what was appended; return the queries in it that the screen must answer.
 
         ``framed``: somebody reads, so that encoding it is worth while.
         """
-        asked = False
+        queries: list[Query] = []
         kind = TERMINAL
         if self._tty:
-            start = self.answering.settled
-            data = self._read(start, end)
+            start, scanned = self.answering.settled, self.answering.scanned
+            data = self._read(scanned, end)
             if queries := self.answering.scan(data):
                 self._asked_at = time.monotonic()
-                asked = any(query.number == SCREEN for query in queries)
-            data = data[: self.answering.settled - start]
+            data = data[start - scanned : self.answering.settled - scanned]
             if self.answering.settled < end and self._settling is None:
                 self._settling = self._loop.call_later(SETTLE, self.settle)
         else:
             kind, data = self._journal.run_at(start)[0], self._read(start, end)
         if data and framed:
             self.frames.add(encode_frame(start, data, kind))
-        return asked
+        return [query for query in queries if query.number == SCREEN]
 
     def takes_answers(self, number: int) -> bool:
         """Tell whether what looks like a reply from client ``number`` is passed on.
@@ -81,7 +80,7 @@ class Output:
         return elected or not self._tty or time.monotonic() - self._asked_at > REPLY_WITHIN
 
     def settle(self) -> None:
-        """What looked like the beginning of a query was none, or is taken for none."""
+        """Show what looks like the beginning of a query: it may be none, and is late."""
         self._settling = None
         start, end = self.answering.settled, self._journal.end
         if self._tty and start < end:

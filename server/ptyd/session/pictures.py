@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from ptyd.screen.link import Picture
+from ptywire.message import Snapshot, encode
+from ptywire.websocket import binary_frame
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,15 +38,14 @@ class Pictures:
     def __init__(self, session: Session, link: ScreenLink) -> None:
         self._session = session
         self._link = link
-        self._waiting: dict[int, list[Callable[[Picture], None]]] = {}
+        self._waiting: dict[int, list[Callable[[Picture, bytes], None]]] = {}
         self._idle: asyncio.TimerHandle | None = None
-        self._unanswered: deque[int] = deque(maxlen=1024)
         self._read_to = session.journal.end  # by the screens there were
         link.on_replies = self._on_replies
         link.on_progress = session.on_screen_progress
 
-    def want(self, scrollback: int, callback: Callable[[Picture], None]) -> None:
-        """Have ``callback`` called with a picture of now or a little later."""
+    def want(self, scrollback: int, callback: Callable[[Picture, bytes], None]) -> None:
+        """Have ``callback`` called with a picture of now or a little later, and its message."""
         waiting = self._waiting.get(scrollback)
         if waiting is not None:
             waiting.append(callback)
@@ -57,20 +57,14 @@ class Pictures:
             lambda picture: self._deliver(scrollback, picture),
         )
 
-    def answer(self, end: int) -> None:
-        """Have the screen answer the queries before ``end``: there is nobody else who could."""
-        self._unanswered.append(end)
-        self._link.wake(end)
+    def answer(self, start: int, end: int) -> None:
+        """Have the screen answer the queries from ``start`` to ``end``: nobody else could."""
+        self._link.answer(start, end)
         self._expect_use()
 
-    def _on_replies(self, end: int, data: str) -> None:
-        """Type what the screen says, if it was asked: it says it to old queries as well."""
-        answered = False
-        while self._unanswered and self._unanswered[0] <= end:
-            self._unanswered.popleft()
-            answered = True
-        if answered:
-            self._session.input.inject(base64.b64decode(data))
+    def _on_replies(self, data: str) -> None:
+        """Type what the screen says."""
+        self._session.input.inject(base64.b64decode(data))
 
     def close(self) -> None:
         """End the screen."""
@@ -113,12 +107,18 @@ class Pictures:
 
     def _deliver(self, scrollback: int, picture: Picture | None) -> None:
         callbacks = self._waiting.pop(scrollback, [])
+        if not callbacks:
+            return  # nobody waits any more: the session is being closed
         if self._link.is_running:
             self._expect_use()
         if picture is None or picture.end < self._session.journal.start:
             picture = self._stand_in(_STAND_IN[scrollback])
+        # Once for all: it is long, and waits as long as the slowest of them takes.
+        message = binary_frame(encode(Snapshot(*picture)))
         for callback in callbacks:
-            callback(picture)
+            callback(picture, message)
+        # The program may have waited for a screen that is gone, and of which nothing more is heard.
+        self._session.on_screen_progress()
 
     def _stand_in(self, size: int) -> Picture:
         """Repaint from the last lines: wrong where a program moves the cursor, never silent."""

@@ -179,8 +179,8 @@ class Session:
         moved = self.journal.end - start
         if moved:
             framed = any(reader.framed for reader in self.readers)
-            if self.output.show(start, self.journal.end, framed=framed):
-                self.pictures.answer(self.output.end)
+            if queries := self.output.show(start, self.journal.end, framed=framed):
+                self.pictures.answer(queries[0].start, queries[-1].end)
             self.pictures.advance(self.journal.end)
             self.wake()
         return moved

@@ -1,0 +1,118 @@
+"""Pictures and answers of a screen: a real one, of a served session."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ptyd.screen import link as module
+from ptyd.session import pictures
+from served import Served
+from wire_client import ATTACH
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+QUERY, REPLY = b"\x1b[6n", b"\x1b[1;5R"
+
+
+@pytest.fixture
+def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
+    with Served(make_loop, tmp_path) as it:
+        yield it
+
+
+def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) -> None:
+    """It is held so that a picture can be had; when none can be, nothing else would let it go."""
+    served.print(b"something to see")
+    with_screen = served.attached()
+    with_screen.wait_until(lambda: with_screen.snapshots == 1)
+    link = served.session.pictures._link
+    os.kill(link._pid, signal.SIGSTOP)
+    served.client().send(ATTACH, b"{}")
+    served.wait(lambda: link.is_wanted)
+
+    def is_held() -> bool:
+        served.program.write(64 << 10)
+        return not served.session._reading
+
+    served.wait(is_held)
+    os.kill(link._pid, signal.SIGKILL)
+
+    served.write(1 << 20)
+
+
+def test_nobody_waits_for_ever_for_a_screen_that_works(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has waited long enough is shown the last lines; the screen is left to its work."""
+    served.print(b"something to see")
+    first = served.attached()
+    first.wait_until(lambda: first.snapshots == 1)
+    link = served.session.pictures._link
+    monkeypatch.setattr(module, "LONGEST", 0.2)
+    monkeypatch.setattr(module, "PATIENCE", 60.0)  # as if it said how far it is
+    os.kill(link._pid, signal.SIGSTOP)
+    late = served.attached()
+    late.wait_until(lambda: late.snapshots == 1)
+
+    assert b"something to see" in late.output
+    assert link.is_running
+    assert not link.is_wanted
+
+
+def test_a_picture_is_encoded_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait for it."""
+    encoded: list[object] = []
+    real = pictures.encode
+    monkeypatch.setattr(pictures, "encode", lambda it: encoded.append(it) or real(it))
+    served.print(b"something to see")
+    clients = [served.client() for _ in range(5)]
+    for client in clients:
+        client.send(ATTACH, b"{}")
+    for client in clients:
+        client.wait_until(lambda it=client: it.snapshots == 1)
+
+    assert len(encoded) < len(clients)
+
+
+def test_the_screen_answers_what_is_its_own_to_answer(served: Served) -> None:
+    """Not what a client's terminal has answered, though it comes to it later, in one go."""
+    with served.attached(answers=True, from_="end") as elected:
+        served.print(QUERY)
+        elected.read_until(QUERY)
+    served.wait(lambda: not served.container.websockets)
+    served.print(b"text" + QUERY)
+
+    assert served.typed(len(REPLY)) == REPLY
+
+
+def test_no_query_is_answered_by_two_screens(served: Served) -> None:
+    """A new one reads what the one before has answered."""
+    served.print(b"text" + QUERY)
+    assert served.typed(len(REPLY)) == REPLY
+    served.on_loop(served.session.pictures._link.close)
+    served.print(b"\r\n\x1b[5n")
+
+    assert served.typed(4) == b"\x1b[0n"
+
+
+def test_a_query_that_takes_its_time_is_for_one(served: Served) -> None:
+    """Also when its beginning was shown to everybody."""
+    clients = [served.attached(answers=True, from_="end") for _ in range(2)]
+    served.print(b"\x1b[")
+    for client in clients:
+        client.read_until(b"\x1b[")
+    served.print(b"6nrest")
+    for client in clients:
+        client.read_until(b"rest")
+
+    assert sorted(bytes(client.output) for client in clients) == [
+        b"\x1b[\x1b\\rest",
+        b"\x1b[6nrest",
+    ]
