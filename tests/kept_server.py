@@ -6,6 +6,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Any, Self
 
+from ptykeep.identity import give
 from ptykeep.launch import import_path
 from ptykeep.listener import bind_control
 from ptykeep.protocol import VERSION, Packet, receive
@@ -27,6 +28,7 @@ class KeptServer:
         self.program = Program(terminal=terminal)
         self.status: int | None = None
         self.server = Server(import_path(), str(folder))
+        give(str(folder), 0)
         self._control = bind_control(str(folder / "run"))
         self._clients: list[WireClient] = []
 
@@ -41,6 +43,7 @@ class KeptServer:
                 "name": "brave_otter",
                 "directory": str(self.folder),
                 "owner": os.geteuid(),
+                "uid": 0,
                 "options": {"log_max": LOG_MAX, "host_names": [], "tls": False},
                 "listeners": [self._control.describe()],
             },

@@ -23,6 +23,8 @@ from ptyd.net.channel import Channel
 from ptyd.net.http import HttpConnection, accept_control
 from ptyd.net.poller import Poller
 from ptyd.net.raw import RawClient
+from ptykeep.launch import import_path
+from ptykeep.screens import Screens
 from session_program import LOG_MAX, Program
 from waiting import wait_until
 from wire_client import Place, WireClient
@@ -55,6 +57,7 @@ class Served:
         self.program = Program(terminal=terminal)
         self.requests: list[dict[str, Any]] = []
         self.channels: list[Channel] = []
+        self.screens = Screens(import_path(), str(folder), 0)
         self.failures: list[object] = []
         self._tls = tls
         self._tokens: list[dict[str, Any]] = []
@@ -85,12 +88,22 @@ class Served:
                     "tls": tls is not None,
                 },
             },
-            self.requests.append,
+            self._on_request,
         )
         self.token = self.share("control")
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self.on_loop(self._start)
+
+    def _on_request(self, fields: dict[str, Any], sock: socket.socket | None) -> None:
+        """Do what the keeper would about screens; what else is asked is the test's to see."""
+        if fields["type"] == "screen" and sock is not None:
+            self.screens.start(fields["session"], sock.fileno())
+            sock.close()
+        elif fields["type"] == "end-screen":
+            self.screens.end(fields["session"])
+        else:
+            self.requests.append(fields)
 
     def _start(self) -> None:
         fields = self.program.fields()
@@ -215,6 +228,7 @@ class Served:
                 self.loop.remove_writer(self._fds[name])
         self.session.input._stop_waiting()
         self.session.close()
+        self.screens.end_all()
 
     def __enter__(self) -> Self:
         return self

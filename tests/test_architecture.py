@@ -30,7 +30,7 @@ HOMES = {
 ARROWS = {
     "ptycli": ("ptyc", "ptykeep", "ptylaunch", "ptywire", "ptyd.journal"),
     "ptyc": ("ptywire",),
-    "ptyd": ("ptywire", "ptykeep.protocol", "ptykeep.state"),
+    "ptyd": ("ptywire", "ptykeep.protocol", "ptykeep.state", "ptykeep.identity"),
     "ptywire": (),
     "ptykeep": ("ptylaunch",),
     "ptylaunch": (),

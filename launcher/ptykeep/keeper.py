@@ -14,9 +14,10 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ptykeep import state
+from ptykeep import identity, state
 from ptykeep.listener import Listener, bind_control, bind_tcp
 from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive
+from ptykeep.screens import Screens
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
 
@@ -55,6 +56,8 @@ class Keeper:
         self.options: dict[str, Any] = json.loads(self.spec["annotations"][state.OPTIONS])
         self.listeners: list[Listener] = []
         self.server = Server(request["path"], self.directory)
+        self.uid = identity.server_uid(self.spec)
+        self.screens = Screens(request["path"], self.directory, self.uid)
         self.box: Box | None = None
         self.session: Session | None = None
         self.state: dict[str, Any] = {
@@ -85,6 +88,7 @@ class Keeper:
         """Bind, build, run; raise OSError or LaunchFailed with nothing left behind."""
         try:
             self._bind()
+            identity.give(self.directory, self.uid)
             self.server.start()  # it takes a while, in which the box is built
             self._greet()
             from ptylaunch.container import build
@@ -121,6 +125,7 @@ class Keeper:
                 "name": self.options["name"],
                 "directory": self.directory,
                 "owner": os.geteuid(),
+                "uid": self.uid,
                 "options": self.options,
                 "listeners": self.state["listeners"],
             },
@@ -137,6 +142,7 @@ class Keeper:
     def abandon(self) -> None:
         """Undo a start that failed: the container never was."""
         self.server.kill()
+        self.screens.end_all()
         if self.box is not None:
             self.box.close()
         state.remove_container(self.dirs, self.id)
@@ -212,6 +218,8 @@ class Keeper:
                 self._on_server_exit(os.waitstatus_to_exitcode(status))
             elif self.box is not None and pid == self.box.init_pid:
                 self._on_exit(os.waitstatus_to_exitcode(status))
+            else:
+                self.screens.on_reaped(pid)
 
     def _on_exit(self, code: int) -> None:
         """Write the program's status down, before anybody is told."""
@@ -224,6 +232,7 @@ class Keeper:
 
     def _on_server_exit(self, code: int) -> None:
         self.server.on_reaped()
+        self.screens.end_all()
         over = self.session is not None and self.session.status is not None
         if over and code == EXIT_DONE:
             self.finish()
@@ -242,9 +251,11 @@ class Keeper:
         if packet is None:
             self.server.disconnect()
             return
-        for fd in packet.fds:
-            os.close(fd)
-        self._on_request(packet)
+        try:
+            self._on_request(packet)
+        finally:
+            for fd in packet.fds:
+                os.close(fd)
 
     def _on_request(self, packet: Packet) -> None:
         match packet.fields:
@@ -255,6 +266,10 @@ class Keeper:
                 self._signal_init(number)
             case {"type": "close-stdin"} if self.session is not None:
                 self.session.close_stdin()
+            case {"type": "screen", "session": int(number)} if packet.fds:
+                self.screens.start(number, packet.fds[0])
+            case {"type": "end-screen", "session": int(number)}:
+                self.screens.end(number)
             case {"type": "stop"}:
                 self.stop()
             case _:
@@ -311,6 +326,7 @@ class Keeper:
     def finish(self) -> None:
         """Leave: the program has ended and whoever wanted to know does."""
         self.server.kill()
+        self.screens.end_all()
         if self.options["rm"]:
             state.remove_container(self.dirs, self.id)
         else:

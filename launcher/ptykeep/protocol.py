@@ -2,19 +2,22 @@
 
 ====================  ==========================================================================
 keeper to server
-``hello``             ``version id name directory owner options listeners``; one fd a listener
+``hello``             ``version id name directory owner uid options listeners``; one fd a listener
 ``session``           ``session epoch tty rows cols status``; fds named in ``fds``, in this order
 ``exited``            ``session status``
 server to keeper
 ``ready``             ``version intake``: it serves; how bytes reach the journal
 ``signal``            ``session signal`` (a number)
 ``close-stdin``       ``session``: close the keeper's copy of the write end
+``screen``            ``session``: start its screen, which speaks on the fd that comes with it
+``end-screen``        ``session``
 ``stop``              as SIGTERM to the keeper
 ====================  ==========================================================================
 
 Unknown messages and fields are ignored, so a new server understands an old keeper. The fds of a
 session with a terminal are ``pty pipe_read pipe_write input``, without one ``stdout stderr input``
-and ``stdin`` while that is open; ``input`` is the memfd that keeps input positions.
+and ``stdin`` while that is open; ``input`` is the memfd that keeps input positions. ``uid`` is who
+the server becomes, 0 if it stays who it is.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Server:
 
     def __init__(self, path: list[str], directory: str) -> None:
         self._path = path
-        self._log = f"{directory}/server.log"
+        self._directory = directory
         self._program = next(
             f"{folder}/ptyd/__main__.py"
             for folder in path
@@ -48,7 +48,7 @@ class Server:
         """Start a server. Only ever called once the last one is reaped: two must not overlap."""
         assert self.pid is None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log = self._open_log()
+        log = open_log(self._directory)
         try:
             self.pid = os.posix_spawn(
                 sys.executable,
@@ -73,19 +73,6 @@ class Server:
         self.ready = False
         self.restart_at = None
         self._started = time.monotonic()
-
-    def _open_log(self) -> int:
-        """Open the log for one more server; what it says is bounded by starting anew at 1 MiB."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        try:
-            if os.path.getsize(self._log) > 1 << 20:
-                flags |= os.O_TRUNC
-        except OSError:
-            pass
-        try:
-            return os.open(self._log, flags, 0o600)
-        except OSError:  # a full disk must not keep a server from starting
-            return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
     def send(self, fields: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send if there is a server; one that is hung or gone is told all when it is replaced."""
@@ -158,3 +145,18 @@ class Server:
         self.restart_at = None
         self.start()
         return self.socket is not None
+
+
+def open_log(directory: str) -> int:
+    """Open the log of a container's servers for one more; it starts anew at 1 MiB."""
+    path = f"{directory}/server.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        if os.path.getsize(path) > 1 << 20:
+            flags |= os.O_TRUNC
+    except OSError:
+        pass
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError:  # a full disk must not keep a server from starting
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -6,12 +6,12 @@ import sys
 
 sys.path += os.environ["PTYD_PATH"].split(":")
 
-from ptyd.parent import die_with_parent
+from ptyd.parent import die_with, maker_of
 from ptykeep.protocol import FD, receive
 
 with socket.socket(fileno=FD) as keeper:
     keeper.set_inheritable(False)
-    die_with_parent(keeper)
+    die_with(maker_of(keeper))
     hello = receive(keeper)
     if hello is not None:
         from ptyd.server import main  # the slow part, once we know that we are wanted

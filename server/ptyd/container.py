@@ -6,11 +6,13 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.net.access import Tokens
+from ptyd.screen.link import Screens
 from ptyd.session.session import Session
 from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Callable
 
     from ptyd.net.http import HttpConnection
@@ -32,7 +34,7 @@ class Container:
         self,
         loop: asyncio.AbstractEventLoop,
         hello: dict[str, Any],
-        request: Callable[[dict[str, Any]], None],
+        request: Callable[[dict[str, Any], socket.socket | None], None],
     ) -> None:
         self._loop = loop
         self._request = request
@@ -56,6 +58,11 @@ class Container:
 
     def add_session(self, fields: dict[str, Any], fds: list[int], *, spliced: bool) -> None:
         """Take over a session and its descriptors from the keeper."""
+        number = int(fields["session"])
+        screens = Screens(
+            lambda sock: self._request({"type": "screen", "session": number}, sock),
+            lambda: self._request({"type": "end-screen", "session": number}, None),
+        )
         session = Session(
             self._loop,
             f"{self.directory}/sessions/{fields['session']}",
@@ -63,6 +70,7 @@ class Container:
             dict(zip(fields["fds"], fds, strict=True)),
             log_max=self.log_max,
             spliced=spliced,
+            screens=screens,
             size_policy=parse_policy(self._options.get("size", "latest")),
             one_driver=bool(self._options.get("one_driver", False)),
             awaits_holder=self._has_foreground,
@@ -71,7 +79,7 @@ class Container:
         session.on_ended = self._on_ended
         session.on_full = lambda: self._tell_full(session)
         session.input.on_closed = lambda: self._request(
-            {"type": "close-stdin", "session": session.number}
+            {"type": "close-stdin", "session": session.number}, None
         )
         session.start()
         if fields["status"] is not None:
@@ -81,7 +89,9 @@ class Container:
         """Have the keeper send a signal to a session's program; ignore names that are none."""
         number = getattr(signal, f"SIG{name}", None)
         if isinstance(number, signal.Signals):
-            self._request({"type": "signal", "session": session.number, "signal": int(number)})
+            self._request(
+                {"type": "signal", "session": session.number, "signal": int(number)}, None
+            )
 
     def greet(self, stranger: HttpConnection) -> None:
         """Count a connection that has not said who it is; of too many the oldest goes."""

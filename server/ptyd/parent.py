@@ -14,16 +14,22 @@ _UCRED: Final = struct.Struct("3i")
 _FAILED: Final = 1
 
 
-def die_with_parent(sock: socket.socket) -> None:
-    """Be killed when the parent dies; ``sock`` is the end of a pair that it made (unix(7)).
+def die_with(parent: int) -> None:
+    """Be killed when the parent dies, whose pid it was that started us.
 
     Whatever this process is busy with then: importing, or parsing. A parent that was dead before is
-    not our parent any more, which the pid in the socket's credentials tells (prctl(2)).
+    not our parent any more. A change of ids makes the kernel forget it (prctl(2)).
     """
     _set_death_signal(signal.SIGKILL)
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    if _UCRED.unpack(credentials)[0] != os.getppid():
+    if parent != os.getppid():
         os._exit(_FAILED)
+
+
+def maker_of(sock: socket.socket) -> int:
+    """Return the pid of the process that made a pair of sockets, of which this is one (unix(7))."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid: int = _UCRED.unpack(credentials)[0]
+    return pid
 
 
 def outlive_parent() -> None:

@@ -26,6 +26,7 @@ from ptyd.net.channel import Channel
 from ptyd.net.poller import Poller
 from ptyd.net.tls import server_context
 from ptyd.parent import outlive_parent
+from ptykeep import identity
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
 from ptywire.message import CLOSE_GOING_AWAY
 
@@ -50,7 +51,7 @@ class Server:
         self._loop = loop
         self._poller = Poller(loop)
         self._keeper = keeper
-        self._requests: deque[dict[str, Any]] = deque()
+        self._requests: deque[tuple[dict[str, Any], socket.socket | None]] = deque()
         self._container = Container(loop, hello.fields, self._request)
         self._container.on_over = lambda: self.exit(EXIT_DONE)
         self._listeners = [
@@ -58,7 +59,9 @@ class Server:
             for fields, fd in zip(hello.fields["listeners"], hello.fds, strict=True)
         ]
         self._tls = self._load_tls(hello.fields["options"])
-        self._spliced = can_splice(self._container.directory)
+        self._uid = int(hello.fields["uid"])
+        identity.assume(self._uid)
+        self._spliced = can_splice(f"{self._container.directory}/sessions")
 
     def _load_tls(self, options: dict[str, Any]) -> ssl.SSLContext | None:
         if not options["tls"]:
@@ -86,18 +89,21 @@ class Server:
 
     # The keeper
 
-    def _request(self, fields: dict[str, Any]) -> None:
-        """Ask the keeper, now or when its queue has room again."""
+    def _request(self, fields: dict[str, Any], sock: socket.socket | None = None) -> None:
+        """Ask the keeper, now or when its queue has room again; ``sock`` is given away."""
         if fields["type"] == "signal" and len(self._requests) >= MOST_REQUESTS:
             return  # a client may send them faster than anybody acts on them
-        self._requests.append(fields)
+        self._requests.append((fields, sock))
         self._send_requests()
 
     def _send_requests(self) -> None:
         try:
             while self._requests:
-                send(self._keeper, self._requests[0])
+                fields, sock = self._requests[0]
+                send(self._keeper, fields, [sock.fileno()] if sock is not None else None)
                 self._requests.popleft()
+                if sock is not None:
+                    sock.close()
         except BlockingIOError:
             self._loop.add_writer(self._keeper.fileno(), self._send_requests)
             return
@@ -126,6 +132,8 @@ class Server:
                 # h11 and websockets take 40 ms: after the journal, before somebody waits for them.
                 importlib.import_module("ptyd.net.http")
                 importlib.import_module("ptyd.net.raw")
+                importlib.import_module("ptyd.net.static").page_at("/")
+                identity.forget_reading(self._uid)
             case {"type": "exited", "session": int(number), "status": int(status)}:
                 self._container.sessions[number].on_exit(status)
             case _:
@@ -200,6 +208,9 @@ class Server:
 
 
 def main(keeper: socket.socket, hello: Packet) -> None:
+    # Absolute paths go through folders that are root's alone.
+    os.chdir(hello.fields["directory"])
+    hello.fields["directory"] = "."
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     keeper.setblocking(False)

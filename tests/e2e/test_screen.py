@@ -22,10 +22,13 @@ ASKING = (
 
 
 def screen_pid(container: Container) -> int | None:
-    """Return the pid of the session's screen, a child of its server."""
-    server = container.server_pid()
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    return int(children[0]) if children else None
+    """Return the pid of the session's screen, a child of its keeper."""
+    keeper = container.keeper_pid
+    children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+    for child in children:
+        if b"/screen/__main__.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    return None
 
 
 def test_a_late_viewer_sees_the_alternate_screen(ptyd: Ptyd) -> None:

@@ -162,14 +162,15 @@ if greets == "yes":
 print(server.pid, flush=True)
 signal.pause()
 """
-_SERVER = """\
-import asyncio, os, signal, sys
-from ptyd.screen.link import ScreenLink
+_SCREENS = """\
+import signal, socket, sys
+from ptykeep.launch import import_path
+from ptykeep.screens import Screens
 folder = sys.argv[1]
-sys.path.insert(0, folder)
-link = ScreenLink(asyncio.new_event_loop(), folder, (24, 80))
-link.wake(0)
-print(link._pid, flush=True)
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+screens = Screens([folder, *import_path()], folder, 0)
+screens.start(0, theirs.fileno())
+print(screens._pids[0], flush=True)
 signal.pause()
 """
 _SLOW = """\
@@ -181,7 +182,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize(
     ("script", "arguments", "slow"),
-    [(_KEEPER, ["no"], ""), (_KEEPER, ["yes"], "uvloop.py"), (_SERVER, [], "pyghostty.py")],
+    [(_KEEPER, ["no"], ""), (_KEEPER, ["yes"], "uvloop.py"), (_SCREENS, [], "pyghostty.py")],
     ids=["server before hello", "server that imports", "screen that imports"],
 )
 def test_who_starts_is_no_orphan(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
 from typing import Final
 
 MEMORY: Final = 1 << 30
 """Bytes of address space: past them it dies, and the next one starts."""
 DESCRIPTORS: Final = 64
 
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
 
@@ -21,12 +19,7 @@ def confine(keep: int) -> None:
     """Keep the descriptors 0 to ``keep`` and nothing else; raise OSError where that fails."""
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     libc = ctypes.CDLL(None, use_errno=True)
-    # One that hangs does not read that its server is gone, and would hang on for good.
-    for option, value in (
-        (_PR_SET_PDEATHSIG, signal.SIGKILL),
-        (_PR_SET_NO_NEW_PRIVS, 1),
-        (_PR_SET_DUMPABLE, 0),
-    ):
+    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
         if libc.prctl(option, value, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "prctl(2) refused")
     limits = (

@@ -8,13 +8,11 @@ waits, and who is then shown the journal's last lines instead, and in a new scre
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ptykeep.protocol import FD, receive, send
+from ptykeep.protocol import receive, send
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,15 +39,30 @@ class Picture(NamedTuple):
     data: bytes
 
 
+class Screens(NamedTuple):
+    """What the keeper does: a session's screen is its child, not ours."""
+
+    start: Callable[[socket.socket], None]
+    """Start one that speaks on this socket, which is given away."""
+    end: Callable[[], None]
+
+
 class ScreenLink:
     """One session's screen, running or not."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, folder: str, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        folder: str,
+        size: tuple[int, int],
+        screens: Screens | None,
+    ) -> None:
+        """``screens`` starts and ends the process; without it there is never one."""
         self._loop = loop
+        self._screens = screens
         self._folder = folder
         self._size = size
         self._socket: socket.socket | None = None
-        self._pid = 0
         self._next = 0
         self._waiting: dict[int, Callable[[Picture | None], None]] = {}
         self._told = 0
@@ -111,9 +124,8 @@ class ScreenLink:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._socket = None
-        # SIGKILL: it has nothing to put in order, and may not be listening.
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        if self._screens is not None:
+            self._screens.end()
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -122,24 +134,10 @@ class ScreenLink:
             callback(None)
 
     def _start(self) -> bool:
-        if time.monotonic() < self._not_before:
+        if self._screens is None or time.monotonic() < self._not_before:
             return False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-        try:
-            self._pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", program],
-                {"PTYD_PATH": ":".join(sys.path)},
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), FD)],
-                setsigmask=(),
-            )
-        except OSError:
-            ours.close()
-            self._blame()
-            return False
-        finally:
-            theirs.close()
+        self._screens.start(theirs)
         ours.setblocking(False)
         self._socket = ours
         self._told = 0

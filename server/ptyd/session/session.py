@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from ptyd.screen.link import Screens
     from ptywire.size import Size
 
 SLICE: Final = 0.002
@@ -67,6 +68,7 @@ class Session:
         size_policy: str | Size = "latest",
         one_driver: bool = False,
         awaits_holder: bool = False,
+        screens: Screens | None = None,
     ) -> None:
         self.loop = loop
         self.number = int(fields["session"])
@@ -84,7 +86,7 @@ class Session:
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
         self._announcing: asyncio.TimerHandle | None = None
-        self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size))
+        self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size, screens))
         self.pty_fd = fds.get("pty", -1)
         input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
         self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
