@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     if fields["status"] == "exited":
         raise Failure(f"{name} has ended")
     if options.revoke:
-        state.write_json(f"{container.directory}/tokens.json", {"tokens": []})
+        _write(container.directory, [])
         return 0
     expires = time.time() + _seconds(options.expires) if options.expires else None
     role_name = "control" if options.control else "view"
@@ -89,8 +89,13 @@ def mint(directory: str, role: str, expires: float | None = None) -> str:
         now = time.time()
         tokens = [entry for entry in tokens if not entry["expires"] or entry["expires"] > now]
         tokens.append({"sha256": digest, "role": role, "created": now, "expires": expires})
-        state.write_json(path, {"tokens": tokens})
+        _write(directory, tokens)
     return token
+
+
+def _write(directory: str, tokens: list[Any]) -> None:
+    """Replace the tokens; the container's server, whose group the file has, may read them."""
+    state.write_json(f"{directory}/tokens.json", {"tokens": tokens}, 0o640)
 
 
 def reachable(host: str) -> str:

@@ -218,12 +218,13 @@ def _unlink_claims(dirs: Dirs, kind: str, container: str) -> None:
             pass  # somebody else forgets it, too
 
 
-def write_file(path: str, data: bytes) -> None:
-    """Replace a file by rename(2), mode 0600; readers see the old one or the new one."""
+def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file by rename(2); readers see the old one or the new one."""
     temporary = f"{path}.{os.getpid()}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb", buffering=0) as file:
+            os.fchmod(fd, mode)  # whatever the umask is
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
@@ -233,8 +234,8 @@ def write_file(path: str, data: bytes) -> None:
         raise
 
 
-def write_json(path: str, value: dict[str, Any]) -> None:
-    write_file(path, json.dumps(value, indent=1).encode() + b"\n")
+def write_json(path: str, value: dict[str, Any], mode: int = 0o600) -> None:
+    write_file(path, json.dumps(value, indent=1).encode() + b"\n", mode)
 
 
 def read_json(path: str) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_what_was_killed_in_the_middle_can_be_removed(ptyd: Ptyd) -> None:
 
 
 def test_state_is_the_owners_alone(ptyd: Ptyd) -> None:
-    """Folders 0700, files 0600, whatever the umask."""
+    """Folders 0700, files 0600, whatever the umask; a server that is somebody else sees tokens."""
     container = ptyd.start("cat")
     container.link()
     container.server_pid()
@@ -158,8 +158,13 @@ def test_state_is_the_owners_alone(ptyd: Ptyd) -> None:
     checked = [Path(ptyd.root), directory, Path(container.journal_folder)]
     files = ["config.json", "state.json", "lock", "tokens.json", "keeper.log", "server.log"]
 
-    assert {path.stat().st_mode & 0o7777 for path in checked} == {0o700}
-    assert {(directory / name).stat().st_mode & 0o7777 for name in files} == {0o600}
+    assert {path.stat().st_mode & 0o7707 for path in checked} <= {0o700, 0o2700}
+    assert {(directory / name).stat().st_mode & 0o7777 for name in files} <= {0o600, 0o640}
+    assert (directory / "tokens.json").stat().st_gid == directory.stat().st_gid
+    if os.geteuid() == 0:
+        assert directory.stat().st_mode & 0o7777 == 0o2710
+        files.remove("tokens.json")
+        assert {(directory / name).stat().st_mode & 0o7777 for name in files} == {0o600}
     assert Path(container.control.path).stat().st_mode & 0o7777 == 0o600
 
 
