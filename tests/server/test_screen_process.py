@@ -46,7 +46,12 @@ class Screen:
         self.pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-I", "-S", MAIN],
-            {"PTYD_PATH": path, "PTYD_DIRECTORY": "/", "PTYD_UID": "0", "PTYD_KEEPER": str(os.getpid())},
+            {
+                "PTYD_PATH": path,
+                "PTYD_DIRECTORY": "/",
+                "PTYD_UID": "0",
+                "PTYD_KEEPER": str(os.getpid()),
+            },
             file_actions=[(os.POSIX_SPAWN_DUP2, spare, 3)],
         )
         os.close(spare)

@@ -33,7 +33,7 @@ def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) 
     with_screen = served.attached()
     with_screen.wait_until(lambda: with_screen.snapshots == 1)
     link = served.session.pictures._link
-    os.kill(link._pid, signal.SIGSTOP)
+    os.kill(served.screens._pids[0], signal.SIGSTOP)
     served.client().send(ATTACH, b"{}")
     served.wait(lambda: link.is_wanted)
 
@@ -42,7 +42,7 @@ def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) 
         return not served.session._reading
 
     served.wait(is_held)
-    os.kill(link._pid, signal.SIGKILL)
+    os.kill(served.screens._pids[0], signal.SIGKILL)
 
     served.write(1 << 20)
 
@@ -57,7 +57,7 @@ def test_nobody_waits_for_ever_for_a_screen_that_works(
     link = served.session.pictures._link
     monkeypatch.setattr(module, "LONGEST", 0.2)
     monkeypatch.setattr(module, "PATIENCE", 60.0)  # as if it said how far it is
-    os.kill(link._pid, signal.SIGSTOP)
+    os.kill(served.screens._pids[0], signal.SIGSTOP)
     late = served.attached()
     late.wait_until(lambda: late.snapshots == 1)
 
