@@ -68,8 +68,10 @@ def _account_of(user: str) -> pwd.struct_passwd:
     return pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
 
 
-def run_box(caller: Caller, args: list[str], **request: Any) -> Result:
-    """Run one box to its end; what ``request`` may hold stands in ``box_driver.py``."""
+def run_box(
+    caller: Caller, args: list[str], *, driver: str = "box_driver", **request: Any
+) -> Result:
+    """Run one box to its end; what ``request`` may hold stands in the driver."""
     request |= {"args": args, "ids": caller.ids}
     with tempfile.TemporaryDirectory(prefix="boxes") as folder:
         place = _readable_copy(folder)
@@ -81,7 +83,7 @@ def run_box(caller: Caller, args: list[str], **request: Any) -> Result:
         done = subprocess.run(
             [
                 system_python() if other else sys.executable,
-                str(place / "box_driver.py"),
+                str(place / f"{driver}.py"),
                 str(bundle),
             ],
             input=json.dumps(request),
@@ -109,7 +111,8 @@ def _readable_copy(folder: str) -> Path:
     place = Path(folder) / "sources"
     for package in ("launcher/ptylaunch", "client/ptycli"):
         shutil.copytree(REPOSITORY / package, place / package, ignore=_no_caches)
-    shutil.copy(REPOSITORY / "tests/launcher/box_driver.py", place)
+    for driver in (REPOSITORY / "tests/launcher").glob("*_driver.py"):
+        shutil.copy(driver, place)
     for path in (Path(folder), place, *place.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return place

@@ -11,24 +11,22 @@ that would load or open files of the box.
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import sys
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ptylaunch import channel as ch
 from ptylaunch import init, privilege, program
 from ptylaunch import syscall as sc
-from ptylaunch.errors import LaunchFailed, failure_from, pack_failure
+from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, report
+from ptylaunch.errors import failure_from
 from ptylaunch.namespace import raise_loopback, write_sysctl
 from ptylaunch.rootfs import build_rootfs, enter, finish_rootfs
 from ptylaunch.source import Sources, open_sources
+from ptylaunch.target import open_own_namespaces
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Plan
-
-_FAILED: Final = 125
 
 
 class Job(NamedTuple):
@@ -41,38 +39,31 @@ class Job(NamedTuple):
     stdio: tuple[int, int, int]
 
 
-class _Stage:
-    """Where a child is, for the report of what it did not foresee."""
-
-    def __init__(self) -> None:
-        self.name = "start"
-
-
 def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> NoReturn:
     """Be the first child; never returns, never raises."""
-    stage = _Stage()
+    stage = Stage()
     try:
         # Only the caller may hold these: with a copy here its death would never be seen.
         callers_sock.close()
         os.close(lifetime_write_fd)
-        _forget_caller()
+        forget_caller(init.NAME)
         _first(job, stage)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
-        _report(job.sock, failure_from(error, stage.name))
-    os._exit(_FAILED)
+        report(job.sock, failure_from(error, stage.name))
+    os._exit(FAILED)
 
 
-def _first(job: Job, stage: _Stage) -> None:
+def _first(job: Job, stage: Stage) -> None:
     plan, sock = job.plan, job.sock
     if plan.program.oom_score_adj is not None:
         stage.name = "oom_score_adj"
-        _adjust_oom_score(plan.program.oom_score_adj)
+        adjust_oom_score(plan.program.oom_score_adj)
     stage.name = "user namespace"
     if plan.namespaces & sc.CLONE_NEWUSER:
         sc.unshare(sc.CLONE_NEWUSER)
         ch.send(sock, ch.MAPS)
         if not ch.await_word(sock, ch.GO):
-            os._exit(_FAILED)
+            os._exit(FAILED)
     stage.name = "namespaces"
     sc.unshare(plan.namespaces & ~sc.CLONE_NEWUSER)
     stage.name = "sources"
@@ -87,15 +78,15 @@ def _first(job: Job, stage: _Stage) -> None:
 
 
 def _be_pid_1(job: Job, sources: Sources) -> NoReturn:
-    stage = _Stage()
+    stage = Stage()
     try:
         _pid_1(job, sources, stage)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
-        _report(job.sock, failure_from(error, stage.name))
-    os._exit(_FAILED)
+        report(job.sock, failure_from(error, stage.name))
+    os._exit(FAILED)
 
 
-def _pid_1(job: Job, sources: Sources, stage: _Stage) -> None:
+def _pid_1(job: Job, sources: Sources, stage: Stage) -> None:
     plan = job.plan
     os.setsid()
     stage.name = "identity"
@@ -122,6 +113,13 @@ def _pid_1(job: Job, sources: Sources, stage: _Stage) -> None:
         os.close(terminal.pty_fd)
     stage.name = "rootfs"
     finish_rootfs(root, plan)
+    stage.name = "namespaces"
+    # While /proc is the host's. Whoever joins the box later has these: by then the way over our
+    # pid is closed to an ordinary user, because we are not dumpable.
+    fds = open_own_namespaces(plan.namespaces)
+    ch.send(job.sock, ch.NAMESPACES, fds=tuple(fds))
+    for fd in fds:
+        os.close(fd)
     stage.name = "pivot_root"
     enter(root)
     if plan.init:
@@ -148,47 +146,12 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
 
 
 def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
-    stage = _Stage()
+    stage = Stage()
     try:
         stage.name = "program"
         os.setsid()
         program.prepare(job.plan.program, job.stdio, tty_fd)
         program.execute(job.plan.program, job.sock, tie=False)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
-        _report(job.sock, failure_from(error, stage.name))
-    os._exit(_FAILED)
-
-
-def _forget_caller() -> None:
-    """Undo what a fork of a running Python program inherits."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)  # SIGPIPE and SIGXFSZ too, which Python ignores
-    sc.reset_hidden_signals()
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.umask(0o022)
-    # Everybody in the box may read pid 1's: where Python and we lie is the host's business.
-    sc.set_command_line(init.NAME)
-    # From here on an import would run a file of the box.
-    sys.path[:] = []
-    sys.meta_path[:] = []
-    sys.path_hooks[:] = []
-    sys.path_importer_cache.clear()
-
-
-def _adjust_oom_score(value: int) -> None:
-    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, str(value).encode())
-    except PermissionError:
-        return  # lowering it wants CAP_SYS_RESOURCE; a wish, not a wall
-    finally:
-        os.close(fd)
-
-
-def _report(sock: socket.socket, failure: LaunchFailed) -> None:
-    try:
-        detail = pack_failure(failure.stage, failure.errno, failure.detail)
-        ch.send(sock, ch.FAILED, detail)
-    except OSError:
-        return  # the caller is gone; so are we
+        report(job.sock, failure_from(error, stage.name))
+    os._exit(FAILED)

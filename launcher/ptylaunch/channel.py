@@ -5,8 +5,9 @@ then labels each message with its sender's pid *in the receiver's pid namespace*
 is how the caller learns the host pid of a process that only knows its own number.
 
 Child to caller: MAPS (write my maps), FORKED (pid 1 exists, its host pid as text), TERMINAL (with
-two fds), INIT (pid 1 has locked itself up), READY (the program waits), FAILED. Caller to child:
-GO. End-of-file after GO means that execve closed the last copy: success.
+two fds), NAMESPACES (the box's own, one fd each), INIT (pid 1 has locked itself up), IDENTITY (of
+a program that joins: uid and gid as text), READY (the program waits), FAILED. Caller to child: GO.
+End-of-file after GO means that execve closed the last copy: success.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from typing import Final, NamedTuple
 MAPS: Final = b"M"
 FORKED: Final = b"F"
 TERMINAL: Final = b"T"
+NAMESPACES: Final = b"N"
+IDENTITY: Final = b"U"
 INIT: Final = b"I"
 READY: Final = b"R"
 FAILED: Final = b"E"
 GO: Final = b"G"
 
 _UCRED: Final = struct.Struct("iII")  # struct ucred: pid, uid, gid
-_MAX_FDS: Final = 2
+_MAX_FDS: Final = 8  # seven kinds of namespaces
 _ANCILLARY: Final = socket.CMSG_SPACE(_MAX_FDS * 4) + socket.CMSG_SPACE(_UCRED.size)
 
 

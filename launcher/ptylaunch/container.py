@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import socket
-import stat
 from typing import Any, Final
 
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
 from ptylaunch.builder import Job, run_first
 from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
+from ptylaunch.limits import set_limits
 from ptylaunch.namespace import userns_hint, write_maps
+from ptylaunch.pipes import give_pipes
 from ptylaunch.plan import Plan, host_id
+from ptylaunch.reap import reap
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
 from ptylaunch.spec import read_plan
+from ptylaunch.target import Target, pair_up
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -30,7 +32,14 @@ class Box:
     """A built box. Fds are -1 once they are closed."""
 
     def __init__(
-        self, sock: socket.socket, init_pid: int, pid: int, lifetime_fd: int, terminal: list[int]
+        self,
+        sock: socket.socket,
+        init_pid: int,
+        pid: int,
+        lifetime_fd: int,
+        terminal: list[int],
+        *,
+        target: Target,
     ) -> None:
         self.init_pid = init_pid
         """Host pid of pid 1, a child of the caller, who waits for it; exits as the program did."""
@@ -42,6 +51,8 @@ class Box:
         """The program's end, held so that reading ``pty_fd`` never gives EIO."""
         self.lifetime_fd = lifetime_fd
         """While somebody holds it the box lives."""
+        self.target = target
+        """What another program needs to join (ptylaunch.join)."""
         self._sock = sock
 
     def start(self) -> None:
@@ -70,6 +81,8 @@ class Box:
     def close(self) -> None:
         """Close what we hold. With an init that ends the box: it was the lifetime pipe."""
         self._sock.close()
+        self.target.close()
+        self.target = Target(())
         for fd in (self.lifetime_fd, self.pty_fd, self.tty_fd):
             if fd is not None and fd >= 0:
                 os.close(fd)
@@ -80,7 +93,7 @@ class Box:
         """Kill the box, reap it and close everything."""
         self.kill()
         self.close()
-        _reap(self.init_pid)
+        reap(self.init_pid)
 
 
 def build(spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | None = None) -> Box:
@@ -92,8 +105,8 @@ def build(spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | No
     """
     plan = read_plan(spec, bundle)
     sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
-    if stdio is not None:
-        _give(stdio, plan)
+    program = plan.program
+    give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
     sources = open_sources(plan) if may_open_sources() else None
     try:
         return _Construction(plan, sources).run(stdio or (0, 1, 2))
@@ -112,6 +125,7 @@ class _Construction:
         self._init_pid = -1
         self._program_pid = -1
         self._terminal: list[int] = []
+        self._namespaces: list[int] = []
         self._init_ready = not plan.init
         self._sock, self._theirs = ch.open_channel(_TIMEOUT)
         self._lifetime_read, self._lifetime_write = os.pipe2(os.O_CLOEXEC)
@@ -125,9 +139,8 @@ class _Construction:
             self._theirs.close()
             while not (self._init_ready and self._program_pid > 0 and self._init_pid > 0):
                 self._answer(self._receive())
-            for limit in self._plan.program.limits:
-                _set_limit(self._program_pid, limit.resource, limit.soft, limit.hard)
-            _reap(self._first_pid)
+            set_limits(self._program_pid, self._plan.program.limits)
+            reap(self._first_pid)
             self._first_pid = -1
         except BaseException as error:
             self._theirs.close()
@@ -138,8 +151,15 @@ class _Construction:
         finally:
             self._theirs.close()
             os.close(self._lifetime_read)
+        plan = self._plan
+        namespaces = pair_up(plan.namespaces, self._namespaces)
         return Box(
-            self._sock, self._init_pid, self._program_pid, self._lifetime_write, self._terminal
+            self._sock,
+            self._init_pid,
+            self._program_pid,
+            self._lifetime_write,
+            self._terminal,
+            target=Target(namespaces, plan.uid_map, plan.gid_map),
         )
 
     def _receive(self) -> ch.Message:
@@ -157,6 +177,8 @@ class _Construction:
         elif message.kind == ch.TERMINAL:
             self._terminal = message.fds
             os.set_blocking(message.fds[0], False)
+        elif message.kind == ch.NAMESPACES:
+            self._namespaces = message.fds
         elif message.kind == ch.INIT:
             self._init_ready = True
         elif message.kind == ch.READY:
@@ -190,7 +212,7 @@ class _Construction:
         try:
             self._sock.shutdown(socket.SHUT_WR)
             while (message := ch.receive(self._sock)).kind:
-                self._terminal += message.fds
+                self._namespaces += message.fds  # whatever they are: they are closed below
                 if message.kind == ch.FORKED:
                     self._init_pid = int(message.data)
         except OSError:
@@ -201,41 +223,11 @@ class _Construction:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-        _reap(self._first_pid)
-        _reap(self._init_pid)
+        reap(self._first_pid)
+        reap(self._init_pid)
         self._sock.close()
-        for fd in self._terminal:
+        for fd in (*self._terminal, *self._namespaces):
             os.close(fd)
-
-
-def _reap(pid: int) -> None:
-    try:
-        if pid > 0:
-            os.waitpid(pid, 0)
-    except ChildProcessError:
-        return  # the caller's own SIGCHLD handling was faster
-
-
-def _give(stdio: tuple[int, int, int], plan: Plan) -> None:
-    """Make pipes the program user's own, so that it can open /dev/stdout again (fifo(7), mode 600).
-
-    Only the host can: our id is not one of the box's.
-    """
-    uid, gid = host_id(plan.program.uid, plan.uid_map), host_id(plan.program.gid, plan.gid_map)
-    if uid is None or gid is None or os.geteuid() != 0:
-        return
-    for fd in stdio:
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
-            os.fchown(fd, uid, gid)
-
-
-def _set_limit(pid: int, number: int, soft: int, hard: int) -> None:
-    """Set a limit from outside: inside the user namespace the right to raise one is lost."""
-    try:
-        resource.prlimit(pid, number, (soft, hard))
-    except (OSError, ValueError) as error:
-        code = error.errno if isinstance(error, OSError) else None
-        raise LaunchFailed("rlimits", code or errno.EINVAL, str(number)) from error
 
 
 def _explained(failure: LaunchFailed) -> LaunchFailed:

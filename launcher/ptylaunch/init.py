@@ -48,7 +48,7 @@ def keep_only(lifetime_fd: int, channel_fd: int) -> None:
     channel_fd = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, 10)  # out of the way
     os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
     os.dup2(channel_fd, CHANNEL, inheritable=False)
-    sc.close_from(CHANNEL + 1)
+    sc.close_range(CHANNEL + 1)
     sc.set_name(NAME)
 
 

@@ -28,16 +28,20 @@ def prepare(program: Program, stdio: tuple[int, int, int], tty_fd: int | None) -
     if tty_fd is not None:
         fcntl.ioctl(tty_fd, termios.TIOCSCTTY, 0)
         stdio = (tty_fd, tty_fd, tty_fd)
-    # First out of the way of each other, then into place.
-    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in stdio]
-    for number, copy in enumerate(copies):
-        os.dup2(copy, number)
-        os.close(copy)
+    place(stdio)
     privilege.assume(program, program.capabilities, no_new_privileges=program.no_new_privileges)
     # The change of identity made it what fs.suid_dumpable says (prctl(2)).
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
     _change_directory(program.cwd)
     os.umask(program.umask)
+
+
+def place(stdio: tuple[int, int, int]) -> None:
+    """Make these three fds 0, 1 and 2: first out of the way of each other, then into place."""
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in stdio]
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+        os.close(copy)
 
 
 def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
@@ -55,7 +59,7 @@ def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
         if _is_alone(sock):  # it died in between
             os._exit(125)
     os.dup2(sock.fileno(), _CHANNEL, inheritable=False)
-    sc.close_from(_CHANNEL + 1)
+    sc.close_range(_CHANNEL + 1)
     failure = _try_all(program)
     number = failure.errno or errno.EIO
     report = ch.FAILED + _describe(program, number)

@@ -42,11 +42,11 @@ class Rootfs:
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def open(self, path: str, *, strict: bool = False) -> int:
-        """Return an O_PATH fd of ``path`` inside the root; ``strict`` refuses symlinks."""
+    def open(self, path: str, *, strict: bool = False, flags: int = os.O_PATH) -> int:
+        """Return an fd of ``path`` inside the root, O_PATH; ``strict`` refuses symlinks."""
         for _ in range(_RACES):
             try:
-                return sc.openat2(self.fd, path, os.O_PATH, _STRICT if strict else _INSIDE)
+                return sc.openat2(self.fd, path, flags, _STRICT if strict else _INSIDE)
             except BlockingIOError:
                 continue
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)

@@ -61,7 +61,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         _mount(entry, f"mounts[{index}]", bundle, uid_map, gid_map)
         for index, entry in enumerate(_list(spec, "mounts", "mounts"))
     )
-    program = _program(_dict(spec, "process", "process"))
+    program = read_program(_dict(spec, "process", "process"))
     init = _dict(spec, "annotations", "annotations").get(INIT_ANNOTATION) == "true"
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
@@ -175,7 +175,8 @@ def _mount(
     )
 
 
-def _program(process: dict[str, Any]) -> Program:
+def read_program(process: dict[str, Any]) -> Program:
+    """Check the ``process`` of a spec, or of ``exec --process``; LaunchFailed("spec", …)."""
     user = _dict(process, "user", "process.user")
     size = _dict(process, "consoleSize", "process.consoleSize")
     args = _strings(process, "args", "process.args")

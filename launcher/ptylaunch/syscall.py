@@ -108,6 +108,7 @@ _mount: Final = _libc.mount
 _mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
 _umount2: Final = _libc.umount2
 _unshare: Final = _libc.unshare
+_setns: Final = _libc.setns
 _pivot_root: Final = _libc.pivot_root
 _capset: Final = _libc.capset
 _setdomainname: Final = _libc.setdomainname
@@ -144,6 +145,11 @@ def _checked(result: int, name: str | None = None) -> int:
 
 def unshare(flags: int) -> None:
     _checked(_unshare(ctypes.c_int(flags)))
+
+
+def setns(fd: int, flags: int) -> None:
+    """Enter the namespace behind ``fd``, which must be of the kind ``flags`` says (setns(2))."""
+    _checked(_setns(ctypes.c_int(fd), ctypes.c_int(flags)))
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
@@ -277,11 +283,11 @@ def reset_hidden_signals() -> None:
         )
 
 
-def close_from(first: int) -> None:
-    """Close every fd from ``first`` on."""
-    last = ctypes.c_long(0xFFFFFFFF)
-    if _syscall(ctypes.c_long(_NR_CLOSE_RANGE), ctypes.c_long(first), last, ctypes.c_long(0)) < 0:
-        os.closerange(first, os.sysconf("SC_OPEN_MAX"))  # before Linux 5.9
+def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
+    """Close every fd from ``first`` to ``last``; without a last one, all that follow."""
+    numbers = [ctypes.c_long(number) for number in (_NR_CLOSE_RANGE, first, last, 0)]
+    if _syscall(*numbers) < 0:  # before Linux 5.9
+        os.closerange(first, min(last + 1, os.sysconf("SC_OPEN_MAX")))
 
 
 def prctl(option: int, value: int = 0, extra: int = 0) -> None:

@@ -1,0 +1,22 @@
+"""rlimits of a program, set from outside: inside its user namespace the right to raise is lost."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from typing import TYPE_CHECKING
+
+from ptylaunch.errors import LaunchFailed
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import Limit
+
+
+def set_limits(pid: int, limits: tuple[Limit, ...]) -> None:
+    """Set all of them; LaunchFailed("rlimits", …) names the number of the first that fails."""
+    for limit in limits:
+        try:
+            resource.prlimit(pid, limit.resource, (limit.soft, limit.hard))
+        except (OSError, ValueError) as error:
+            code = error.errno if isinstance(error, OSError) else None
+            raise LaunchFailed("rlimits", code or errno.EINVAL, str(limit.resource)) from error
