@@ -149,6 +149,8 @@ class Joining:
             ch.send(self._sock, ch.GO)
             self._let_go = True
         elif message.kind == ch.FAILED:
+            if message.pid != self.entrant_pid:
+                self.pid = message.pid  # it may be heard before the entrant has told of it
             raise unpack_failure(message.data)
         elif self._let_go:
             return True  # end-of-file: execve has closed the last copy, or it was killed there
