@@ -176,10 +176,10 @@ def join(joining: Joining) -> Joining:
         while not joining.advance():
             poll.poll(max(0.0, joining.deadline - time.monotonic()) * 1000 + 1)
     except LaunchFailed:
+        reap(joining.entrant_pid)  # first: until then the program is its child, not ours
         reap(joining.pid)
         raise
-    finally:
-        reap(joining.entrant_pid)
+    reap(joining.entrant_pid)
     return joining
 
 
