@@ -20,6 +20,7 @@ from ptyc.terminal import Terminal, is_terminal
 from ptyc.transport import resolve
 from ptyc.user import User
 from ptywire.detach import DEFAULT, parse_keys
+from ptywire.message import DETACHED
 
 if TYPE_CHECKING:
     from ptyc.address import Target
@@ -131,7 +132,7 @@ def visit(target: Target, options: Options, proxy: Proxy | None = None) -> Outco
         outcome = Outcome(left.status, str(left), is_lost=isinstance(left, Over) and left.is_lost)
     finally:
         try:
-            attachment.line.hang_up(_GOODBYE)
+            attachment.line.hang_up(_GOODBYE, line if line == DETACHED else "")
         finally:
             was_raw = user.is_raw
             user.restore()

@@ -315,7 +315,7 @@ class Attachment:
         data = self._user.read()
         if self._user.terminal is not None and _CTRL_C in data:
             if self._only_watches:
-                raise Left(0, "detached")
+                raise Left(0, wire.DETACHED)
             if self._over is not None or (not self.line.is_attached and self.line.reconnect.told):
                 raise Left(128 + signal.SIGINT)
         self._typed.add(self._keyboard.encode_keys(self._user.key_encoding))
@@ -331,7 +331,7 @@ class Attachment:
         for letter in fed.commands:
             self._presence.command(letter, now)
         if fed.detached:
-            raise Left(0, "detached")
+            raise Left(0, wire.DETACHED)
 
     def _send_typed(self) -> None:
         while self.line.is_attached and (message := self._typed.take()) is not None:

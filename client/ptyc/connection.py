@@ -132,10 +132,10 @@ class Connection:
             self._protocol.send_ping(b"")
             self._forward()
 
-    def say_goodbye(self) -> None:
+    def say_goodbye(self, reason: str = "") -> None:
         """Send a normal close; :attr:`unsent` tells when it is out."""
         if self._can_send:
-            self._protocol.send_close(CLOSE_NORMAL)
+            self._protocol.send_close(CLOSE_NORMAL, reason)
             self._forward()
 
     def flush(self) -> None:

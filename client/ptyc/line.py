@@ -60,6 +60,11 @@ class Line:
         return (self._connection.fileno(), events) if events else None
 
     @property
+    def is_open(self) -> bool:
+        """Whether the handshake is done, and the greeting sent."""
+        return self._connection is not None and self._connection.is_open
+
+    @property
     def has_more(self) -> bool:
         """Whether bytes have arrived that poll(2) does not see."""
         return self._connection is not None and self._connection.has_more
@@ -146,11 +151,11 @@ class Line:
             self._pinged_at = now
             self._connection.ping()
 
-    def hang_up(self, patience: float) -> None:
+    def hang_up(self, patience: float, reason: str = "") -> None:
         """Send what is left and a goodbye, for at most ``patience`` seconds."""
         if self._connection is None:
             return
-        self._connection.say_goodbye()
+        self._connection.say_goodbye(reason)
         deadline = time.monotonic() + patience
         poll = select.poll()
         poll.register(self._connection.fileno(), select.POLLOUT)

@@ -39,6 +39,7 @@ def describe(container: Container) -> dict[str, Any]:
             "ExitCode": fields.get("exit_status"),
             "StartedAt": _time(fields.get("started")),
             "FinishedAt": _time(fields.get("finished")),
+            "Sessions": _sessions(fields, process),
         },
         "KeeperPid": container.keeper_pid,
         "ServerPid": fields.get("server_pid"),
@@ -72,6 +73,27 @@ def describe(container: Container) -> dict[str, Any]:
             if mount["type"] == "bind"
         ],
     }
+
+
+def _sessions(fields: dict[str, Any], process: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the container's own program as session 0, and what exec started beside it."""
+    own = {**fields, "args": process["args"], "tty": process["terminal"]}
+    execs: dict[str, dict[str, Any]] = fields.get("sessions", {})
+    over = fields["status"] == "exited"
+    return [
+        {
+            "Session": f"{fields['name']}/{number}",
+            "Args": session["args"],
+            "User": session.get("user", ""),
+            "Tty": session["tty"],
+            "Running": "finished" not in session and not over,
+            "Pid": 0 if over else session.get("pid") or 0,
+            "ExitCode": session.get("exit_status"),
+            "StartedAt": _time(session.get("started")),
+            "FinishedAt": _time(session.get("finished")),
+        }
+        for number, session in [("0", own), *execs.items()]
+    ]
 
 
 def _time(moment: float | None) -> str | None:

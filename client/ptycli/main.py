@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
+    "exec": "run another program in a running container",
     "attach": "attach this terminal to a session",
     "ps": "list containers",
     "logs": "print what a session printed",

@@ -188,8 +188,16 @@ def read_env_file(path: str) -> list[str]:
 def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
     env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": HOME, "LANG": "C.UTF-8"}
     env["TERM"] = "xterm-256color"
-    asked = [entry for path in options.env_files for entry in read_env_file(path)]
-    for entry in (*asked, *options.env):
+    return env | asked_env(options.env, options.env_files, environ)
+
+
+def asked_env(
+    entries: Sequence[str], files: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what ``-e`` and ``--env-file`` ask for; ValueError with a line for the user."""
+    env: dict[str, str] = {}
+    asked = [entry for path in files for entry in read_env_file(path)]
+    for entry in (*asked, *entries):
         name, equals, value = entry.partition("=")
         if not name or "\0" in entry:
             raise ValueError(f"environment {entry!r}: it looks like NAME=VALUE or NAME")

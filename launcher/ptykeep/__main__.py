@@ -5,6 +5,6 @@ import sys
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from ptykeep.keeper import main
+from ptykeep.main import main
 
 main()

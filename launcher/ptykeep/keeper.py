@@ -10,37 +10,24 @@ import json
 import os
 import select
 import signal
-import socket
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ptykeep import identity, state
 from ptykeep.listener import Listener, bind_control, bind_tcp
-from ptykeep.protocol import EXIT_DONE, FD, VERSION, Packet, receive
+from ptykeep.log import log
+from ptykeep.process import UNFORWARDED, exit_status, ignores, signal_child_of
+from ptykeep.protocol import EXIT_DONE, VERSION, Packet, receive
 from ptykeep.screens import Screens
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
 
 if TYPE_CHECKING:
+    from ptykeep.execution import Executions
     from ptylaunch.container import Box
 
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL, as docker's."""
-
-UNFORWARDED = frozenset(
-    {
-        signal.SIGSTOP,
-        signal.SIGCHLD,
-        signal.SIGSEGV,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGILL,
-        signal.SIGSYS,
-        signal.SIGTRAP,
-        signal.SIGABRT,
-    }
-)
-"""Signals that pid 1 of a box cannot pass on (ptylaunch.init)."""
 
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -60,6 +47,7 @@ class Keeper:
         self.screens = Screens(request["path"], self.directory, self.uid)
         self.box: Box | None = None
         self.session: Session | None = None
+        self.executions: Executions
         self.state: dict[str, Any] = {
             "format": 1,
             "id": self.id,
@@ -91,9 +79,15 @@ class Keeper:
             identity.give(self.directory, self.uid)
             self.server.start()  # it takes a while, in which the box is built
             self._greet()
+            from ptykeep.execution import Executions
             from ptylaunch.container import build
 
-            self.session = open_session(self.spec, self.options)
+            process: dict[str, Any] = self.spec["process"]
+            self.executions = Executions(
+                self.directory, process, send=self.server.send, changed=self._note_sessions
+            )
+            self.session = open_session(process, stdin=bool(self.options["stdin"]))
+            self.session.foreground = bool(self.options.get("foreground"))
             self.box = build(self.spec, self.directory, stdio=self.session.stdio)
             self.session.adopt(self.box.pty_fd, self.box.tty_fd)
             self._announce()
@@ -133,11 +127,11 @@ class Keeper:
         )
         if self.box is not None:
             self._announce()
+            self.executions.announce()
 
     def _announce(self) -> None:
         assert self.session is not None
-        fields, fds = self.session.describe()
-        self.server.send({"type": "session", "session": 0, "epoch": 1, **fields}, fds)
+        self.server.send(*self.session.describe())
 
     def abandon(self) -> None:
         """Undo a start that failed: the container never was."""
@@ -158,6 +152,9 @@ class Keeper:
                 log(f"state.json is not written: {error.strerror}")
             self._dirty = True
 
+    def _note_sessions(self) -> None:
+        self.save(sessions=self.executions.describe())
+
     # Life
 
     def run(self) -> None:
@@ -167,10 +164,15 @@ class Keeper:
             poll.register(self._wakeup, select.POLLIN)
             if self.server.socket is not None:
                 poll.register(self.server.socket, select.POLLIN)
+            coming = self.executions.filenos()
+            for fd in coming:
+                poll.register(fd, select.POLLIN)
             for fd, _ in poll.poll(self._timeout()):
                 if fd == self._wakeup:
                     for number in os.read(fd, 64):
                         self._on_signal(number)
+                elif fd in coming:
+                    self.executions.advance(fd)
                 else:
                     self._on_server()
             self._on_time()
@@ -178,6 +180,7 @@ class Keeper:
     def _timeout(self) -> float | None:
         """Return milliseconds until something is due, None for never."""
         due = [at for at in (self._kill_at, self.server.restart_at, self.server.kill_at) if at]
+        due += self.executions.deadlines()
         if self._dirty:
             due.append(time.monotonic() + 1.0)
         return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
@@ -202,6 +205,7 @@ class Keeper:
             self._signal_init(signal.SIGKILL)
         if self._dirty:
             self.save()
+        self.executions.on_time(now)
         if self.server.on_time(now):
             self._greet()
 
@@ -217,16 +221,22 @@ class Keeper:
             if pid == self.server.pid:
                 self._on_server_exit(os.waitstatus_to_exitcode(status))
             elif self.box is not None and pid == self.box.init_pid:
-                self._on_exit(os.waitstatus_to_exitcode(status))
+                self._on_exit(exit_status(status))
             else:
                 self.screens.on_reaped(pid)
+                self.executions.on_reaped(pid, exit_status(status))
 
-    def _on_exit(self, code: int) -> None:
-        """Write the program's status down, before anybody is told."""
-        status = 128 - code if code < 0 else code
+    def _on_exit(self, status: int) -> None:
+        """Write the program's status down, before anybody is told.
+
+        Whatever joined the box has ended and is reaped: the kernel holds pid 1 back until then
+        (pid_namespaces(7)).
+        """
         assert self.session is not None
+        assert self.box is not None
         self._kill_at = None
         self.session.status = status
+        self.box.close_target()
         self.save(status="exited", exit_status=status, finished=time.time())
         self.server.send({"type": "exited", "session": 0, "status": status})
 
@@ -262,10 +272,24 @@ class Keeper:
             case {"type": "ready", "intake": str(intake)}:
                 self.server.ready = True
                 self.save(server_pid=self.server.pid, intake=intake)
-            case {"type": "signal", "signal": int(number)} if 0 < number < signal.NSIG:
-                self._signal_init(number)
-            case {"type": "close-stdin"} if self.session is not None:
+            case {"type": "signal", "session": int(session), "signal": int(number)} if (
+                0 < number < signal.NSIG
+            ):
+                if session == 0:
+                    self._signal_init(number)
+                else:
+                    self.executions.signal(session, number)
+            case {"type": "close-stdin", "session": 0} if self.session is not None:
                 self.session.close_stdin()
+            case {"type": "close-stdin", "session": int(session)} if session in self.executions:
+                self.executions[session].close_stdin()
+            case {"type": "exec", "request": int(request)} if len(packet.fds) == 1:
+                assert self.box is not None
+                self.executions.start(request, packet.fds[0], self.box.target)
+            case {"type": "keep", "session": int(session)}:
+                self.executions.keep(session)
+            case {"type": "removed", "session": int(session)}:
+                self.executions.on_removed(session)
             case {"type": "screen", "session": int(number)} if packet.fds:
                 self.screens.start(number, packet.fds[0])
             case {"type": "end-screen", "session": int(number)}:
@@ -303,25 +327,10 @@ class Keeper:
         if self.box is None or over:
             return
         if number in UNFORWARDED and self.box.pid != self.box.init_pid:
-            self._signal_program(number)
+            # To the program itself: pid 1 has no handler for these, or stops.
+            signal_child_of(self.box.init_pid, self.box.pid, number)
         else:
             os.kill(self.box.init_pid, number)  # not yet reaped, so the pid is still its
-
-    def _signal_program(self, number: int) -> None:
-        """Send a signal to the program itself: pid 1 has no handler for these, or stops."""
-        assert self.box is not None
-        try:
-            fd = os.pidfd_open(self.box.pid)
-        except OSError:
-            return  # it has ended, and pid 1 is about to
-        try:
-            # Nobody else may have got its pid meanwhile: pid 1 is the parent of ours.
-            if parent_of(self.box.pid) == self.box.init_pid:
-                signal.pidfd_send_signal(fd, number)
-        except OSError:
-            pass
-        finally:
-            os.close(fd)
 
     def finish(self) -> None:
         """Leave: the program has ended and whoever wanted to know does."""
@@ -337,77 +346,5 @@ class Keeper:
         self._finished = True
 
 
-def _explain(error: Exception) -> dict[str, Any]:
-    """Return the answer to a start that failed: one line, and docker's exit code."""
-    from ptylaunch.errors import LaunchFailed
-
-    if isinstance(error, LaunchFailed):
-        return {"error": str(error), "exit_code": error.exit_code}
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return {"error": f"{where}{error.strerror}", "exit_code": 125}
-    import traceback
-
-    traceback.print_exc()
-    return {"error": f"a bug in the keeper: {type(error).__name__}: {error}", "exit_code": 125}
-
-
 def _ignore(_number: int, _frame: object) -> None:
     """Do nothing: the wakeup fd has the signal's number."""
-
-
-def ignores(pid: int, number: int) -> bool:
-    """Tell whether a process ignores a signal (proc(5): SigIgn)."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"SigIgn:"):
-                    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    except OSError:
-        pass
-    return False
-
-
-def parent_of(pid: int) -> int:
-    """Return the pid of a process's parent, 0 when it is gone (proc(5))."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
-
-
-def log(line: str) -> None:
-    try:
-        os.write(2, f"keeper: {line}\n".encode())
-    except OSError:
-        pass  # the log is on the disk that is full: no reason to end a container
-
-
-def main() -> NoReturn:
-    """Read the launch request from fd 3, start, answer, live."""
-    os.umask(0o077)
-    with socket.socket(fileno=FD) as launcher:
-        launcher.set_inheritable(False)
-        with launcher.makefile("rb") as lines:
-            request = json.loads(lines.readline())
-        answer: dict[str, Any]
-        keeper: Keeper | None = None
-        lock = -1
-        try:
-            lock = state.take_lock(f"{request['data']}/containers/{request['container']}")
-            os.chdir("/")
-            keeper = Keeper(request)
-            keeper.start()
-            answer = {"pid": os.getpid(), "listeners": keeper.state["listeners"]}
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
-            answer = _explain(error)
-        try:
-            launcher.sendall(json.dumps(answer).encode())
-        except OSError:
-            pass  # whoever started us is gone; the container is not
-    if "error" in answer or keeper is None:
-        os._exit(1)
-    keeper.run()
-    os.close(lock)
-    os._exit(0)

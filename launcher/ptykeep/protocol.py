@@ -3,8 +3,12 @@
 ====================  ==========================================================================
 keeper to server
 ``hello``             ``version id name directory owner uid options listeners``; one fd a listener
-``session``           ``session epoch tty rows cols status``; fds named in ``fds``, in this order
+``session``           ``session epoch tty rows cols status foreground on_disconnect``; fds
+                      named in ``fds``, in this order
 ``exited``            ``session status``
+``started``           ``request session``: what was asked for is that session (version 2)
+``failed``            ``request stage errno error exit_code``: it is not (2)
+``remove``            ``session``: it has long ended, let go of it and say ``removed`` (2)
 server to keeper
 ``ready``             ``version intake``: it serves; how bytes reach the journal
 ``signal``            ``session signal`` (a number)
@@ -12,11 +16,16 @@ server to keeper
 ``screen``            ``session``: start its screen, which speaks on the fd that comes with it
 ``end-screen``        ``session``
 ``stop``              as SIGTERM to the keeper
+``exec``              ``request``: the server's number; one fd, a file of JSON (2)
+``keep``              ``session``: its client has left on purpose (2)
+``removed``           ``session`` (2)
 ====================  ==========================================================================
 
 Unknown messages and fields are ignored, so a new server understands an old keeper. The fds of a
 session with a terminal are ``pty pipe_read pipe_write input``, without one ``stdout stderr input``
-and ``stdin`` while that is open; ``input`` is the memfd that keeps input positions. ``uid`` is who
+and ``stdin`` while that is open; ``input`` is the memfd that keeps input positions. The file of an
+``exec`` is read by ``ptykeep.wish``: ``key args env cwd user tty rows cols stdin foreground
+on_disconnect``; whoever asks twice with the same ``key`` gets the same session. ``uid`` is who
 the server becomes, 0 if it stays who it is.
 """
 
@@ -28,7 +37,10 @@ import os
 import socket
 from typing import Any, Final, NamedTuple
 
-VERSION: Final = 1
+VERSION: Final = 2
+EXEC_SINCE: Final = 2
+"""The version from which on a keeper starts a second program."""
+
 FD: Final = 3
 """The server's end of the socket, by number."""
 

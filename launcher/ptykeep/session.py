@@ -21,13 +21,21 @@ INPUT_SIZE: Final = 32 << 10
 class Session:
     """The fds of one program and, once it has ended, its status."""
 
-    def __init__(self, *, tty: bool, epoch: int) -> None:
+    def __init__(self, *, tty: bool, number: int) -> None:
         self.tty = tty
-        self.epoch = epoch
+        self.number = number
+        self.epoch = 1
         self.status: int | None = None
+        self.pid = 0
+        """Host pid of a program that joined, a child of ours until it is reaped; else 0."""
+        self.foreground = False
+        """Whoever started it reads it from the first byte on, and is waited for."""
+        self.on_disconnect = "keep"
+        """What becomes of it when its last client vanishes: ``keep`` or ``hup``."""
         self.size: tuple[int, int] = (24, 80)
         self.stdio: tuple[int, int, int] | None = None
         self._named: dict[str, int] = {}
+        self._tty_fd = -1
         self.stdin_read = -1
 
     def hold(self, name: str, fd: int) -> None:
@@ -53,27 +61,43 @@ class Session:
     def describe(self) -> tuple[dict[str, Any], list[int]]:
         """Return a ``session`` message's fields and fds."""
         fields = {
+            "type": "session",
+            "session": self.number,
+            "epoch": self.epoch,
             "tty": self.tty,
             "rows": self.size[0],
             "cols": self.size[1],
             "status": self.status,
+            "foreground": self.foreground,
+            "on_disconnect": self.on_disconnect,
             "fds": list(self._named),
         }
         return fields, list(self._named.values())
 
+    def close(self) -> None:
+        """Close everything: nobody serves this session any more."""
+        self.close_program_ends()
+        written = self.stdio[1:] if self.stdio is not None else ()
+        for fd in (*self._named.values(), *written, self._tty_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._named.clear()
+        self._tty_fd = -1
+        self.stdio = None
 
-def open_session(spec: dict[str, Any], options: dict[str, Any]) -> Session:
-    """Open what a session needs before its box is built."""
-    tty = bool(spec["process"].get("terminal"))
-    session = Session(tty=tty, epoch=1)
-    size: dict[str, int] = spec["process"].get("consoleSize") or {}
+
+def open_session(process: dict[str, Any], *, stdin: bool, number: int = 0) -> Session:
+    """Open what a session needs before its program is there; ``process`` is the spec's."""
+    tty = bool(process.get("terminal"))
+    session = Session(tty=tty, number=number)
+    size: dict[str, int] = process.get("consoleSize") or {}
     session.size = (int(size.get("height", 24)), int(size.get("width", 80)))
     if tty:
         reading, writing = _open_pipe(os.O_NONBLOCK)
         session.hold("pipe_read", reading)
         session.hold("pipe_write", writing)
     else:
-        _open_stdio(session, stdin=bool(options["stdin"]))
+        _open_stdio(session, stdin=stdin)
     positions = os.memfd_create("ptyd-input", os.MFD_CLOEXEC)
     os.ftruncate(positions, INPUT_SIZE)
     session.hold("input", positions)

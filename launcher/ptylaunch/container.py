@@ -81,13 +81,17 @@ class Box:
     def close(self) -> None:
         """Close what we hold. With an init that ends the box: it was the lifetime pipe."""
         self._sock.close()
-        self.target.close()
-        self.target = Target(())
+        self.close_target()
         for fd in (self.lifetime_fd, self.pty_fd, self.tty_fd):
             if fd is not None and fd >= 0:
                 os.close(fd)
         self.lifetime_fd = -1
         self.pty_fd = self.tty_fd = None
+
+    def close_target(self) -> None:
+        """Nobody can join any more: the namespaces, and the mounts in them, go with the box."""
+        self.target.close()
+        self.target = Target(())
 
     def discard(self) -> None:
         """Kill the box, reap it and close everything."""

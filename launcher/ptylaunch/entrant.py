@@ -21,6 +21,7 @@ from ptylaunch import syscall as sc
 from ptylaunch.account import Wanted, resolve
 from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, keep_only, report
 from ptylaunch.errors import LaunchFailed, failure_from
+from ptylaunch.plan import Capabilities
 from ptylaunch.rootfs import Rootfs
 from ptylaunch.terminal import open_terminal
 
@@ -141,11 +142,11 @@ def _run(errand: Errand, stage: Stage) -> None:
 
 
 def _with_user(wanted: Program, root: Rootfs, user: Wanted, *, find_home: bool) -> Program:
-    """Return the program as that user: root keeps what the program may have, others nothing."""
+    """Return the program as that user: root gets what the box's may have, others nothing."""
     account = resolve(root, user)
-    capabilities = wanted.capabilities
-    if account.uid:
-        capabilities = capabilities._replace(effective=0, permitted=0, inheritable=0, ambient=0)
+    most = wanted.capabilities.bounding
+    own = 0 if account.uid else most
+    capabilities = Capabilities(bounding=most, effective=own, permitted=own)
     env = wanted.env
     if find_home:
         env = (*(entry for entry in env if not entry.startswith("HOME=")), f"HOME={account.home}")

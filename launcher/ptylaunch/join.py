@@ -70,6 +70,9 @@ class Joining:
             wanted = parse_user(user) if user else None
         except ValueError as error:
             raise LaunchFailed("spec", errno.EINVAL, str(error)) from None
+        if not any(each.flag == sc.CLONE_NEWNS for each in target.namespaces):
+            # The box is gone, or never was one: the program would run beside us.
+            raise LaunchFailed("join", errno.ESRCH, "the container has ended")
         sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
         self._sock, theirs = ch.open_channel(WITHIN)
         self._sock.setblocking(False)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
+from ptyd.execution import Executions
 from ptyd.net.access import Tokens
 from ptyd.screen.link import Screens
+from ptyd.session.parting import Parting
 from ptyd.session.session import Session
 from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     import asyncio
-    import socket
     from collections.abc import Callable
 
+    from ptyd.execution import Request
     from ptyd.net.http import HttpConnection
     from ptyd.net.raw import RawClient
     from ptyd.net.websocket import WebSocket
 
 LINGER: Final = 30.0
 """Seconds after the exit that somebody may still come for the status."""
-
-
+LET_GO_AFTER: Final = 5.0
+"""Seconds until it is seen again whether somebody still reads what is to be removed."""
 MOST_STRANGERS: Final = 128
 """Connections that may be open without a token."""
 
@@ -34,7 +37,7 @@ class Container:
         self,
         loop: asyncio.AbstractEventLoop,
         hello: dict[str, Any],
-        request: Callable[[dict[str, Any], socket.socket | None], None],
+        request: Request,
     ) -> None:
         self._loop = loop
         self._request = request
@@ -49,7 +52,9 @@ class Container:
         self._has_foreground = bool(options.get("foreground"))
         self.host_names: list[str] = [name.lower() for name in options["host_names"]]
         self.tokens = Tokens(f"{self.directory}/tokens.json")
+        self.executions = Executions(hello.get("version", 1), request)
         self.sessions: dict[int, Session] = {}
+        self._fds: dict[int, dict[str, int]] = {}
         self.websockets: set[WebSocket] = set()
         self.raw_clients: set[RawClient] = set()
         self._strangers: dict[HttpConnection, None] = {}
@@ -63,27 +68,55 @@ class Container:
             lambda sock: self._request({"type": "screen", "session": number}, sock),
             lambda: self._request({"type": "end-screen", "session": number}, None),
         )
+        named = dict(zip(fields["fds"], fds, strict=True))
+        # An older keeper does not say: its one session is what run was asked for.
+        foreground = fields.get("foreground", self._has_foreground)
         session = Session(
             self._loop,
             f"{self.directory}/sessions/{fields['session']}",
             fields,
-            dict(zip(fields["fds"], fds, strict=True)),
+            named,
             log_max=self.log_max,
             spliced=spliced,
             screens=screens,
             size_policy=parse_policy(self._options.get("size", "latest")),
             one_driver=bool(self._options.get("one_driver", False)),
-            awaits_holder=self._has_foreground,
+            awaits_holder=bool(foreground),
         )
         self.sessions[session.number] = session
+        self._fds[session.number] = named
         session.on_ended = self._on_ended
         session.on_full = lambda: self._tell_full(session)
         session.input.on_closed = lambda: self._request(
             {"type": "close-stdin", "session": session.number}, None
         )
+        self._watch_parting(session, fields.get("on_disconnect", "keep"))
         session.start()
         if fields["status"] is not None:
             session.on_exit(fields["status"])
+
+    def _watch_parting(self, session: Session, policy: str) -> None:
+        number = session.number
+        session.parting = Parting(
+            self._loop,
+            policy,
+            hang_up=lambda: self.signal(session, "HUP"),
+            keep=lambda: self._request({"type": "keep", "session": number}, None),
+        )
+
+    def remove_session(self, number: int) -> None:
+        """Let go of a session that has long ended, as soon as nobody reads it any more."""
+        session = self.sessions.get(number)
+        if session is not None and session.readers:
+            self._loop.call_later(LET_GO_AFTER, self.remove_session, number)
+            return
+        if session is not None:
+            del self.sessions[number]
+            session.close()
+            for name, fd in self._fds.pop(number).items():
+                if name != "stdin":  # closed when the program ended
+                    os.close(fd)
+        self._request({"type": "removed", "session": number}, None)
 
     def signal(self, session: Session, name: str) -> None:
         """Have the keeper send a signal to a session's program; ignore names that are none."""

@@ -33,6 +33,8 @@ from ptywire.message import CLOSE_GOING_AWAY
 if TYPE_CHECKING:
     import ssl
 
+    from ptyd.execution import Gift
+
 EXIT_FAILED = 1
 HEARTBEAT = 5.0
 MOST_FILES = 1 << 16
@@ -51,7 +53,7 @@ class Server:
         self._loop = loop
         self._poller = Poller(loop)
         self._keeper = keeper
-        self._requests: deque[tuple[dict[str, Any], socket.socket | None]] = deque()
+        self._requests: deque[tuple[dict[str, Any], Gift | None]] = deque()
         self._container = Container(loop, hello.fields, self._request)
         self._container.on_over = lambda: self.exit(EXIT_DONE)
         self._listeners = [
@@ -89,21 +91,21 @@ class Server:
 
     # The keeper
 
-    def _request(self, fields: dict[str, Any], sock: socket.socket | None = None) -> None:
-        """Ask the keeper, now or when its queue has room again; ``sock`` is given away."""
+    def _request(self, fields: dict[str, Any], gift: Gift | None = None) -> None:
+        """Ask the keeper, now or when its queue has room again; ``gift`` is given away."""
         if fields["type"] == "signal" and len(self._requests) >= MOST_REQUESTS:
             return  # a client may send them faster than anybody acts on them
-        self._requests.append((fields, sock))
+        self._requests.append((fields, gift))
         self._send_requests()
 
     def _send_requests(self) -> None:
         try:
             while self._requests:
-                fields, sock = self._requests[0]
-                send(self._keeper, fields, [sock.fileno()] if sock is not None else None)
+                fields, gift = self._requests[0]
+                send(self._keeper, fields, [gift.fileno()] if gift is not None else None)
                 self._requests.popleft()
-                if sock is not None:
-                    sock.close()
+                if gift is not None:
+                    gift.close()
         except BlockingIOError:
             self._loop.add_writer(self._keeper.fileno(), self._send_requests)
             return
@@ -136,6 +138,10 @@ class Server:
                 identity.forget_reading(self._uid)
             case {"type": "exited", "session": int(number), "status": int(status)}:
                 self._container.sessions[number].on_exit(status)
+            case {"type": "started" | "failed", "request": int(number)} as fields:
+                self._container.executions.answer(number, fields)
+            case {"type": "remove", "session": int(number)}:
+                self._container.remove_session(number)
             case _:
                 for fd in packet.fds:
                     os.close(fd)

@@ -38,6 +38,9 @@ MAX_MESSAGE: Final = 1 << 20
 SIGNALS: Final = ("INT", "TERM", "HUP", "QUIT", "TSTP", "CONT", "KILL")
 """Signals that a controller may send; an owner may send any."""
 
+DETACHED: Final = "detached"
+"""The reason beside CLOSE_NORMAL of a client that leaves on purpose."""
+
 # Close codes; the 4000s are ours (RFC 6455 section 7.4.2), the others the RFC's.
 CLOSE_NORMAL: Final = 1000
 CLOSE_GOING_AWAY: Final = 1001

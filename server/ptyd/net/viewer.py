@@ -68,6 +68,8 @@ class Viewer:
         self._window = Window(lossless=False)
         self._ended = False
         self.waits = False
+        self.is_asking = False
+        """An answer is due to it: it need not attach before that."""
 
     # Messages in
 
@@ -78,6 +80,8 @@ class Viewer:
             self._websocket.close(CLOSE_VIOLATION, message.reason)
         elif isinstance(message, Attach):
             self._on_attach(message.fields)
+        elif isinstance(message, Request) and message.fields.get("request") == "exec":
+            self._on_exec(message.fields)
         elif message is not None and self.session is None:
             self._websocket.close(CLOSE_VIOLATION, "the first message is an attach")
         elif message is not None:
@@ -108,6 +112,19 @@ class Viewer:
                 session.input.end(self._typist)
             case _:
                 pass
+
+    def _on_exec(self, fields: dict[str, Any]) -> None:
+        """Start another program in the container: an owner may, attached or not."""
+        if self._granted != OWNER:
+            self._send(Event({"event": "refused", "reason": "only the owner may start programs"}))
+            return
+        self.is_asking = True
+        self._container.executions.ask(fields, self._on_executed)
+
+    def _on_executed(self, fields: dict[str, Any]) -> None:
+        self.is_asking = False
+        if not self._ended:
+            self._send(Event(fields))
 
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
@@ -179,6 +196,8 @@ class Viewer:
             return  # gone before it was served
         session.add(self)
         session.announce()
+        if session.parting is not None and self.role != VIEW:
+            session.parting.arrive()
         if wish.answers and self.role != VIEW:
             session.can_answer(self.number, able=True)
         if picture:
@@ -353,10 +372,12 @@ class Viewer:
         self._ended = True
         self._websocket.close(CLOSE_EXITED, "exited")
 
-    def lost(self) -> None:
+    def lost(self, *, on_purpose: bool = False) -> None:
         """The connection is gone; what it typed stays, its place does not."""
         self._ended = True
         if self.session is not None:
+            if self.session.parting is not None and self.role != VIEW:
+                self.session.parting.leave(on_purpose=on_purpose)
             if self._typist is not None and self._typist.sender is self:
                 self.session.input.forget(self._typist)
             self.session.people.leave(self.number)

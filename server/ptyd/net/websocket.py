@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol, State
 
-from ptywire.message import CLOSE_KICKED, CLOSE_TIMEOUT, CLOSE_UNSUPPORTED, MAX_MESSAGE
+from ptywire.message import (
+    CLOSE_KICKED,
+    CLOSE_TIMEOUT,
+    CLOSE_UNSUPPORTED,
+    DETACHED,
+    MAX_MESSAGE,
+)
 from ptywire.websocket import binary_header, last_ack
 
 if TYPE_CHECKING:
@@ -143,7 +149,8 @@ class WebSocket:
     def lost(self) -> None:
         self._container.websockets.discard(self)
         if self._viewer is not None:
-            self._viewer.lost()
+            farewell = self._protocol.close_rcvd
+            self._viewer.lost(on_purpose=farewell is not None and farewell.reason == DETACHED)
         self._container.on_client_gone()
 
     def tell(self, fields: dict[str, object]) -> None:
@@ -159,14 +166,14 @@ class WebSocket:
             self._heard = now  # it is we who do not listen
         silent = now - self._heard
         assert self._viewer is not None
-        attached = self._viewer.session is not None
+        attached, asking = self._viewer.session is not None, self._viewer.is_asking
         if silent > SILENT_TOO_LONG:
             self.close(CLOSE_TIMEOUT, "silent for 45 s")
             # Nothing can be flushed to a peer that is not there.
             self._channel.abort()
         elif self._token and self._container.tokens.role_by(self._token) is None:
             self.close(CLOSE_KICKED, "the token has expired or was withdrawn")
-        elif not attached and now - self._opened > ATTACH_WITHIN:
+        elif not attached and not asking and now - self._opened > ATTACH_WITHIN:
             self.close(CLOSE_TIMEOUT, "no attach within 10 s")
         elif silent > PING_AFTER and self._protocol.state is State.OPEN:
             self._protocol.send_ping(b"")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ptyd.screen.link import Screens
+    from ptyd.session.parting import Parting
     from ptywire.size import Size
 
 SLICE: Final = 0.002
@@ -99,6 +100,7 @@ class Session:
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
+        self.parting: Parting | None = None
         if awaits_holder and not self.journal.end:
             self._holders.append(Expected())
             loop.call_later(HOLDER_WITHIN, self._expect_nobody)
@@ -339,6 +341,8 @@ class Session:
             self._set_full()
             return
         self.status = self._exit_status
+        if self.parting is not None:
+            self.parting.end()
         self._resume()
         self.input.close()
         self.on_ended()  # before anybody is told: who has the status may be gone at once

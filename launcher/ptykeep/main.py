@@ -1,0 +1,56 @@
+"""A keeper's first and last moments: read the request, start, answer, live."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any, NoReturn
+
+from ptykeep import state
+from ptykeep.keeper import Keeper
+from ptykeep.protocol import FD
+
+
+def main() -> NoReturn:
+    """Read the launch request from fd 3, start, answer, live."""
+    os.umask(0o077)
+    with socket.socket(fileno=FD) as launcher:
+        launcher.set_inheritable(False)
+        with launcher.makefile("rb") as lines:
+            request = json.loads(lines.readline())
+        answer: dict[str, Any]
+        keeper: Keeper | None = None
+        lock = -1
+        try:
+            lock = state.take_lock(f"{request['data']}/containers/{request['container']}")
+            os.chdir("/")
+            keeper = Keeper(request)
+            keeper.start()
+            answer = {"pid": os.getpid(), "listeners": keeper.state["listeners"]}
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
+            answer = explain(error)
+        try:
+            launcher.sendall(json.dumps(answer).encode())
+        except OSError:
+            pass  # whoever started us is gone; the container is not
+    if "error" in answer or keeper is None:
+        os._exit(1)
+    keeper.run()
+    os.close(lock)
+    os._exit(0)
+
+
+def explain(error: Exception) -> dict[str, Any]:
+    """Return the answer to a start that failed: one line, and docker's exit code."""
+    from ptylaunch.errors import LaunchFailed
+
+    if isinstance(error, LaunchFailed):
+        return {"error": str(error), "exit_code": error.exit_code}
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return {"error": f"{where}{error.strerror}", "exit_code": 125}
+    import traceback
+
+    traceback.print_exc()
+    return {"error": f"a bug in the keeper: {type(error).__name__}: {error}", "exit_code": 125}
