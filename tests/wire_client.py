@@ -31,7 +31,7 @@ PATIENCE = 40.0
 UNACKED = 64 << 10
 """Bytes of input that may be unacknowledged."""
 OUTPUT, SNAPSHOT, EVENT, INPUT_ACK, STDERR = 1, 2, 3, 4, 5
-ATTACH, INPUT, RESIZE, ACK, SIGNAL, STDIN_EOF, VISIBLE = 16, 17, 18, 19, 20, 21, 22
+ATTACH, INPUT, RESIZE, ACK, SIGNAL, STDIN_EOF, VISIBLE, REQUEST = range(16, 24)
 
 
 class Refusal(Exception):
@@ -161,6 +161,11 @@ class WireClient:
 
     def signal(self, name: str) -> None:
         self.send(SIGNAL, name.encode("ascii"))
+
+    def execute(self, *args: str, **fields: Any) -> None:
+        """Ask for another program in the container; ``started`` or ``refused`` answers."""
+        request = {"request": "exec", "args": args, **fields}
+        self.send(REQUEST, json.dumps(request).encode())
 
     def end_stdin(self) -> None:
         self.send(STDIN_EOF)

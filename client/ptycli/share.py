@@ -64,7 +64,7 @@ def link_to(
     link = Link(
         reachable(listener["host"]),
         listener["port"],
-        mint(container.directory, role, expires),
+        mint(container.directory, role, expires, session),
         session,
         fingerprint(container.options["cert"]) if tls else "",
         tls,
@@ -72,7 +72,7 @@ def link_to(
     return format_link(link)
 
 
-def mint(directory: str, role: str, expires: float | None = None) -> str:
+def mint(directory: str, role: str, expires: float | None = None, session: int = 0) -> str:
     """Add a token of 192 bits to tokens.json and return it; only its SHA-256 is kept."""
     token = secrets.token_urlsafe(24)
     digest = hashlib.sha256(token.encode()).hexdigest()
@@ -88,7 +88,8 @@ def mint(directory: str, role: str, expires: float | None = None) -> str:
             tokens = []
         now = time.time()
         tokens = [entry for entry in tokens if not entry["expires"] or entry["expires"] > now]
-        tokens.append({"sha256": digest, "role": role, "created": now, "expires": expires})
+        entry = {"sha256": digest, "role": role, "created": now, "expires": expires}
+        tokens.append({**entry, "session": session})
         _write(directory, tokens)
     return token
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ptykeep import keeper_main
 from ptykeep.protocol import FD
+from ptylaunch.sealed import is_exposed, sealed_copy
 
 
 class StartFailed(Exception):
@@ -75,9 +76,13 @@ def start_keeper(data: str, run: str, container: str) -> Starting:
         os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
         0o600,
     )
+    interpreter, copy = sys.executable, -1
     try:
+        if is_exposed(interpreter):
+            copy = sealed_copy(interpreter)
+            interpreter = f"/proc/self/fd/{copy}"
         pid = os.posix_spawn(
-            sys.executable,
+            interpreter,
             [sys.executable, "-I", "-S", keeper_main()],
             {},
             file_actions=[
@@ -90,6 +95,8 @@ def start_keeper(data: str, run: str, container: str) -> Starting:
             setsigmask=(),
         )
     finally:
+        if copy >= 0:
+            os.close(copy)
         os.close(null)
         os.close(log)
         theirs.close()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import leaks
+from ordinary_user import Account, ordinary_user
 from ptyd_user import Ptyd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +33,36 @@ def ptyd(tmp_path: Path) -> Iterator[Ptyd]:
     finally:
         ptyd.remove_all()
     assert ptyd.left() == [], "rm -f left files"
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    with ordinary_user() as account:
+        yield account
+
+
+@pytest.fixture
+def folder(account: Account) -> Iterator[Path]:
+    """A folder of theirs, in a place that they can reach."""
+    path = tempfile.mkdtemp(prefix="ptyd-")
+    os.chown(path, account.uid, -1)
+    yield Path(path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def theirs(account: Account, folder: Path) -> Iterator[Ptyd]:
+    ptyd = account.ptyd(str(folder / "root"))
+    try:
+        yield ptyd
+    finally:
+        ptyd.remove_all()
+    assert ptyd.left() == []
+
+
+@pytest.fixture(params=["me", "ordinary"])
+def anybody(request: pytest.FixtureRequest) -> Ptyd:
+    """The commands as whoever runs the tests, root for one, and as an ordinary user."""
+    name = "ptyd" if request.param == "me" else "theirs"
+    commands: Ptyd = request.getfixturevalue(name)
+    return commands

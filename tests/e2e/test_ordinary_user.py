@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from ordinary_user import Account, ordinary_user
 from waiting import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from ordinary_user import Account
     from ptyd_user import Ptyd
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    with ordinary_user() as account:
-        yield account
-
-
-@pytest.fixture
-def folder(account: Account) -> Iterator[Path]:
-    """A folder of theirs, in a place that they can reach."""
-    path = tempfile.mkdtemp(prefix="ptyd-")
-    os.chown(path, account.uid, -1)
-    yield Path(path)
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def theirs(account: Account, folder: Path) -> Iterator[Ptyd]:
-    ptyd = account.ptyd(str(folder / "root"))
-    try:
-        yield ptyd
-    finally:
-        ptyd.remove_all()
-    assert ptyd.left() == []
 
 
 def test_status_and_streams_are_the_programs(theirs: Ptyd) -> None:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ptykeep.keeper import Keeper, _explain, ignores
+from ptykeep.execution import Executions
+from ptykeep.keeper import Keeper
+from ptykeep.main import explain
+from ptykeep.process import ignores
 from ptykeep.protocol import Packet
 from ptylaunch.errors import LaunchFailed
 
@@ -38,6 +41,7 @@ class Kept:
         keeper._kill_at = None
         keeper.server = cast("Any", SimpleNamespace(pid=77, ready=False, hurry=lambda: None))
         keeper.box = cast("Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None))
+        keeper.executions = Executions(str(folder), {}, send=_nobody, changed=lambda: None)
         keeper.session = cast("Any", SimpleNamespace(status=None, close_stdin=self._close_stdin))
 
     def _close_stdin(self) -> None:
@@ -59,6 +63,10 @@ class Kept:
         os.kill(self.init, signal.SIGKILL)
         os.waitpid(self.init, 0)
         os.close(self.counted)
+
+
+def _nobody(_fields: dict[str, Any], _fds: list[int]) -> None:
+    """There is no server."""
 
 
 def _count_signals(writing: int) -> None:
@@ -88,13 +96,15 @@ def test_a_signal_reaches_init_alone(kept: Kept) -> None:
     for number in numbers:
         kept.ask(type="signal", session=0, signal=number)
     kept.ask(type="signal")
+    kept.ask(type="signal", signal=int(signal.SIGTERM))
 
     assert kept.got() == [signal.SIGINT]
 
 
 def test_a_pid_is_nobodys_wish(kept: Kept) -> None:
     """A server names no process: fields that are not asked for are not looked at."""
-    kept.ask(type="signal", session=99, signal=int(signal.SIGHUP), pid=1)
+    kept.ask(type="signal", session=0, signal=int(signal.SIGHUP), pid=1)
+    kept.ask(type="signal", session=99, signal=int(signal.SIGTERM), pid=kept.init)
 
     assert kept.got() == [signal.SIGHUP]
 
@@ -177,13 +187,13 @@ def test_a_full_disk_does_not_end_a_keeper(kept: Kept, monkeypatch: pytest.Monke
 )
 def test_a_failed_start_is_one_line(error: Exception, answer: dict[str, Any]) -> None:
     """And docker's exit code."""
-    assert _explain(error) == answer
+    assert explain(error) == answer
 
 
 def test_a_program_that_is_not_there_is_127() -> None:
     """The launcher knows why; the keeper only passes it on."""
     failed = LaunchFailed("exec", errno.ENOENT)
-    answer = _explain(failed)
+    answer = explain(failed)
 
     assert answer == {"error": str(failed), "exit_code": failed.exit_code}
 

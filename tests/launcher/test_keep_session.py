@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 def opened(*, terminal: bool, stdin: bool = True, **process: Any) -> Iterator[Session]:
     """Open a session as the keeper does; close whatever it opened."""
     before = set(os.listdir("/proc/self/fd"))
-    spec = {"process": {"terminal": terminal, **process}}
-    session = open_session(spec, {"stdin": stdin})
+    session = open_session({"terminal": terminal, **process}, stdin=stdin)
     try:
         yield session
     finally:

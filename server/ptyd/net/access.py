@@ -37,13 +37,21 @@ class Tokens:
 
     def role_by(self, digest: str) -> str | None:
         """As :meth:`role_of`, by the token's SHA-256 in hex."""
+        return _role(self._entry(digest), time.time())
+
+    def session_by(self, digest: str) -> int:
+        """Return the one session that a token opens; those of an older ptyd say none: 0."""
+        session = self._entry(digest).get("session", 0)
+        return session if isinstance(session, int) else -1
+
+    def _entry(self, digest: str) -> dict[str, Any]:
         self._refresh()
-        role = None
+        found: dict[str, Any] = {}
         for entry in self._tokens:
             # Every entry is compared, in constant time: how long it takes tells nothing.
             if hmac.compare_digest(str(entry.get("sha256")).encode(), digest.encode()):
-                role = _role(entry, time.time())
-        return role
+                found = entry
+        return found
 
     def _refresh(self) -> None:
         try:

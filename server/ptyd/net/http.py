@@ -149,7 +149,10 @@ class HttpConnection:
             return  # gone before it was served
         self._container.dismiss(self)
         websocket = WebSocket(self._container, self._channel, digest)
-        websocket.start(Viewer(self._container, websocket, role), self._http.trailing_data[0])
+        viewer = Viewer(self._container, websocket, role)
+        if digest:
+            viewer.only_session = self._container.tokens.session_by(digest)
+        websocket.start(viewer, self._http.trailing_data[0])
 
     def _authorize(self, offered: list[str]) -> tuple[str, str]:
         """Return the role, and the digest of the token that gives it, empty for an owner."""

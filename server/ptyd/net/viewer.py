@@ -68,6 +68,8 @@ class Viewer:
         self._window = Window(lossless=False)
         self._ended = False
         self.waits = False
+        self.only_session: int | None = None
+        """The one that its token opens; None: an owner's, every one."""
         self.is_asking = False
         """An answer is due to it: it need not attach before that."""
 
@@ -142,7 +144,7 @@ class Viewer:
             self._websocket.close(CLOSE_REFUSED, wish)
             return
         session = self._container.sessions.get(wish.session)
-        if session is None:
+        if session is None or self.only_session not in (None, wish.session):
             self._websocket.close(CLOSE_GONE, f"no session {wish.session}")
             return
         self.role = lesser(self._granted, wish.role or self._granted)
