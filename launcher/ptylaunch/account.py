@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ptylaunch.rootfs import Rootfs
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,254}\$?")
+_NAME: Final = re.compile(r"[A-Za-z_.][A-Za-z0-9_.-]{0,254}\$?")
+"""No digit first: what is nearly a number must not become somebody."""
 _HIGHEST: Final = (1 << 32) - 2
 """The one above is -1, which setresuid(2) takes for "leave it as it is"."""
 _LARGEST: Final = 1 << 20
@@ -115,7 +116,7 @@ def _half(text: str, whole: str) -> str | int:
     number = _number(text)
     if number is not None:
         return number
-    if not _NAME.fullmatch(text) or text.isdecimal():
+    if not _NAME.fullmatch(text):
         raise ValueError(f"user {whole!r}: it looks like USER or USER:GROUP, names or numbers")
     return text
 
