@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import struct
 import tempfile
 from pathlib import Path
@@ -247,6 +248,33 @@ def test_one_that_does_not_read_costs_a_bounded_amount(piped: Served) -> None:
 
     assert pending <= 2 * CEILING
     assert live.output == stuck.output == pattern(0, 8 << 20)
+
+
+def test_news_do_not_pile_up_for_who_does_not_read(piped: Served) -> None:
+    """They are told the latest when they do."""
+    client = piped.attached(from_="start", acks=False)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    piped.channels[-1].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    piped.write(4 << 20)
+    piped.wait(lambda: any(channel.blocked for channel in piped.channels))
+    before = piped.pending
+
+    def happen() -> None:
+        for number in range(100):
+            piped.session.people.rename(client.hello["id"], f"{number}" * 10)
+            piped.session._announce()
+
+    piped.on_loop(happen)
+    after = piped.pending
+    client.acks = True
+    client.wait_until(
+        lambda: any(
+            event["event"] == "clients" and event["clients"][0]["name"] == "99" * 10
+            for event in client.events
+        )
+    )
+
+    assert after == before
 
 
 def test_a_hidden_tab_is_sent_nothing(served: Served) -> None:
