@@ -235,6 +235,29 @@ def test_bytes_that_were_dropped_are_a_gap(
         assert client.output == wanted
 
 
+def test_a_size_that_was_dropped_is_told_behind_the_gap(
+    make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
+) -> None:
+    """The last one, in its place."""
+    with Served(make_loop, tmp_path, log_max=256 << 10) as served:
+        client = served.attached(from_="start", lossless=True, acks=False)
+        served.write(1_100_000)  # more than is sent unacknowledged
+        journaled(served)
+        for rows in (30, 31):
+            served.on_loop(lambda it=rows: served.session.resize(it, 100))
+            served.write(1000)
+            journaled(served)
+        served.write(2 << 20)
+        journaled(served)
+        client.acks = True
+        client.wait_until(lambda: client.offset == served.program.written)
+        sizes = [(e["end"], e["rows"]) for e in client.events if e["event"] == "resized"]
+        gaps = [e["to"] for e in client.events if e["event"] == "gap"]
+
+        assert [rows for _, rows in sizes] == [31]
+        assert sizes[0][0] in gaps
+
+
 def test_one_that_does_not_read_costs_a_bounded_amount(piped: Served) -> None:
     """Its socket fills, then nothing more is prepared for it; others are served as ever."""
     stuck = piped.attached(from_="start", acks=False)

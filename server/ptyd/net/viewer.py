@@ -322,7 +322,10 @@ class Viewer:
         start = session.journal.start
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
         self.cursor = start
-        self._mark = session.marks.number_at(start)
+        mark = session.marks.number_at(start)
+        if size := session.marks.size_between(self._mark, mark):
+            self._send(Event({**size.fields, "end": start}))
+        self._mark = mark
 
     def _ask_for_picture(self, session: Session) -> None:
         """Have a picture made, once there is room for it: asked for early it would be old."""

@@ -113,6 +113,8 @@ class Session:
                 started = True
                 self._forget_epoch()
             elif record.kind == RESIZE:
+                if self.size == (record.a, record.b):
+                    continue  # each segment repeats it, which is no news
                 self.size = (record.a, record.b)
             elif record.kind == EXIT:
                 self.status = record.a
