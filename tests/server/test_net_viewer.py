@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import struct
 import tempfile
 from pathlib import Path
@@ -234,6 +235,29 @@ def test_bytes_that_were_dropped_are_a_gap(
         assert client.output == wanted
 
 
+def test_a_size_that_was_dropped_is_told_behind_the_gap(
+    make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
+) -> None:
+    """The last one, in its place."""
+    with Served(make_loop, tmp_path, log_max=256 << 10) as served:
+        client = served.attached(from_="start", lossless=True, acks=False)
+        served.write(1_100_000)  # more than is sent unacknowledged
+        journaled(served)
+        for rows in (30, 31):
+            served.on_loop(lambda it=rows: served.session.resize(it, 100))
+            served.write(1000)
+            journaled(served)
+        served.write(2 << 20)
+        journaled(served)
+        client.acks = True
+        client.wait_until(lambda: client.offset == served.program.written)
+        sizes = [(e["end"], e["rows"]) for e in client.events if e["event"] == "resized"]
+        gaps = [e["to"] for e in client.events if e["event"] == "gap"]
+
+        assert [rows for _, rows in sizes] == [31]
+        assert sizes[0][0] in gaps
+
+
 def test_one_that_does_not_read_costs_a_bounded_amount(piped: Served) -> None:
     """Its socket fills, then nothing more is prepared for it; others are served as ever."""
     stuck = piped.attached(from_="start", acks=False)
@@ -247,6 +271,33 @@ def test_one_that_does_not_read_costs_a_bounded_amount(piped: Served) -> None:
 
     assert pending <= 2 * CEILING
     assert live.output == stuck.output == pattern(0, 8 << 20)
+
+
+def test_news_do_not_pile_up_for_who_does_not_read(piped: Served) -> None:
+    """They are told the latest when they do."""
+    client = piped.attached(from_="start", acks=False)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    piped.channels[-1].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    piped.write(4 << 20)
+    piped.wait(lambda: any(channel.blocked for channel in piped.channels))
+    before = piped.pending
+
+    def happen() -> None:
+        for number in range(100):
+            piped.session.people.rename(client.hello["id"], f"{number}" * 10)
+            piped.session._announce()
+
+    piped.on_loop(happen)
+    after = piped.pending
+    client.acks = True
+    client.wait_until(
+        lambda: any(
+            event["event"] == "clients" and event["clients"][0]["name"] == "99" * 10
+            for event in client.events
+        )
+    )
+
+    assert after == before
 
 
 def test_a_hidden_tab_is_sent_nothing(served: Served) -> None:

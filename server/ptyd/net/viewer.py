@@ -67,6 +67,7 @@ class Viewer:
         self._typist: Typist | None = None
         self._window = Window(lossless=False)
         self._ended = False
+        self._untold = False
         self.waits = False
         self.only_session: int | None = None
         """The one that its token opens; None: an owner's, every one."""
@@ -279,6 +280,13 @@ class Viewer:
 
     # Reader: the way out
 
+    def writable(self) -> None:
+        """The socket takes more: first what was not told meanwhile."""
+        if self._untold and self.session is not None:
+            self._untold = False
+            self.tell_frame(self.session.announcement)
+        self.push()
+
     def push(self) -> None:
         """Send what the cursor has not passed, as far as socket and window allow."""
         self.waits = False
@@ -335,7 +343,10 @@ class Viewer:
         start = session.journal.start
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
         self.cursor = start
-        self._mark = session.marks.number_at(start)
+        mark = session.marks.number_at(start)
+        if size := session.marks.size_between(self._mark, mark):
+            self._send(Event({**size.fields, "end": start}))
+        self._mark = mark
 
     def _ask_for_picture(self, session: Session) -> None:
         """Have a picture made, once there is room for it: asked for early it would be old."""
@@ -363,7 +374,11 @@ class Viewer:
 
     def tell_frame(self, frame: bytes) -> None:
         """As :meth:`tell`, encoded for all."""
-        if self.session is not None and not self._ended and not self._hidden:
+        if self.session is None or self._ended or self._hidden:
+            return
+        if self._websocket.blocked:
+            self._untold = True  # the latest will do, when it takes it
+        else:
             self._websocket.send_frame(frame)
 
     def _send(self, message: ServerMessage) -> None:

@@ -144,7 +144,7 @@ class WebSocket:
 
     def writable(self) -> None:
         if self._viewer is not None:
-            self._viewer.push()
+            self._viewer.writable()
 
     def lost(self) -> None:
         self._container.websockets.discard(self)

@@ -57,6 +57,11 @@ class Marks:
     def _marks_from(self, number: int) -> list[Mark]:
         return self._marks[number - self._marks[0].number :] if self._marks else []
 
+    def size_between(self, number: int, end: int) -> Mark | None:
+        """Return the last change of size from ``number`` to before ``end``."""
+        marks = (mark for mark in reversed(self._marks) if number <= mark.number < end)
+        return next((mark for mark in marks if mark.fields["event"] == "resized"), None)
+
     def number_at(self, offset: int) -> int:
         """Return the number of the first mark at ``offset`` or later: where a new reader starts."""
         if not self._marks:

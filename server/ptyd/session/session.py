@@ -87,6 +87,8 @@ class Session:
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
         self._announcing: asyncio.TimerHandle | None = None
+        self.announcement = b""
+        """The last one, for who could not take it."""
         self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size, screens))
         self.pty_fd = fds.get("pty", -1)
         input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
@@ -115,6 +117,8 @@ class Session:
                 started = True
                 self._forget_epoch()
             elif record.kind == RESIZE:
+                if self.size == (record.a, record.b):
+                    continue  # each segment repeats it, which is no news
                 self.size = (record.a, record.b)
             elif record.kind == EXIT:
                 self.status = record.a
@@ -276,8 +280,9 @@ class Session:
 
     def _announce(self) -> None:
         self._announcing = None
-        message = encode(Event(self.people.describe()))  # once for all: it is long, and so are they
-        self._tell_in_slices(deque(self.readers), binary_frame(message))
+        # Once for all: it is long, and so are they.
+        self.announcement = binary_frame(encode(Event(self.people.describe())))
+        self._tell_in_slices(deque(self.readers), self.announcement)
 
     def _tell_in_slices(self, readers: deque[Reader], frame: bytes) -> None:
         deadline = time.monotonic() + SLICE
