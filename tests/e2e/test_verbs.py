@@ -47,6 +47,22 @@ def test_inspect_tells_pids_paths_and_listeners(ptyd: Ptyd) -> None:
     assert one["Intake"] == "splice"
 
 
+def test_inspect_tells_of_damage(ptyd: Ptyd) -> None:
+    """Bytes that are missing in the middle: where, until what was before them is gone as well."""
+    ptyd("run", "--name", "it", "--log-max", "1m", "--no-tty", "seq", "1", "100000")
+    whole = ptyd.inspect("it")
+    segments = sorted(Path(whole["Paths"]["Journal"]).glob("*.out"))
+    segments[1].unlink()
+    damaged = ptyd.inspect("it")
+    segments[0].unlink()
+
+    assert whole["Damage"] is None
+    assert (
+        damaged["Damage"] == f"bytes {int(segments[1].stem)} to {int(segments[2].stem)} are missing"
+    )
+    assert ptyd.inspect("it")["Damage"] is None
+
+
 def test_logs_are_the_bytes(ptyd: Ptyd) -> None:
     """While it runs and after; every byte, as it was printed."""
     container = ptyd.start("--no-tty", "sh", "-c", "printf 'a\\000\\377\\033b'; cat")
