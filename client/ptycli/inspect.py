@@ -8,6 +8,7 @@ from typing import Any
 
 from ptycli.arguments import Parser
 from ptycli.container import Container, find
+from ptycli.logs import load
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +20,11 @@ def main(arguments: list[str]) -> int:
 
 
 def describe(container: Container) -> dict[str, Any]:
-    """Return docker's fields where the meaning is docker's, and our own."""
+    """Return docker's fields where the meaning is docker's, and our own.
+
+    ``Intake`` and ``ServerPid`` are null while no server has said that it serves, ``Damage`` is
+    null unless bytes of the journal are missing.
+    """
     fields = container.read_state()
     spec = container.spec
     options = container.options
@@ -44,6 +49,7 @@ def describe(container: Container) -> dict[str, Any]:
         "KeeperPid": container.keeper_pid,
         "ServerPid": fields.get("server_pid"),
         "Intake": fields.get("intake"),
+        "Damage": _damage(container),
         "Listeners": fields.get("listeners", []),
         "Config": {
             "Hostname": spec["hostname"],
@@ -94,6 +100,14 @@ def _sessions(fields: dict[str, Any], process: dict[str, Any]) -> list[dict[str,
         }
         for number, session in [("0", own), *execs.items()]
     ]
+
+
+def _damage(container: Container) -> str | None:
+    """Return what is missing in the journal, None when it is whole or not there yet."""
+    try:
+        return load(f"{container.directory}/sessions/0/journal").damage or None
+    except FileNotFoundError:
+        return None
 
 
 def _time(moment: float | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from slow_start import stopped_server
 from wire_client import Place
 
 if TYPE_CHECKING:
@@ -34,17 +35,48 @@ def test_ps_shows_what_runs_and_with_a_what_ran(ptyd: Ptyd) -> None:
 def test_inspect_tells_pids_paths_and_listeners(ptyd: Ptyd) -> None:
     """JSON, a list; the pids are of the processes that they say."""
     container = ptyd.start("--raw", "0", "sleep", "77777")
+    server = container.server_pid()  # it has said that it serves
     described = json.loads(ptyd("inspect", container.name, container.id[:6]).out)
 
     assert len(described) == 2
     one = described[0]
     command = Path(f"/proc/{one['State']['Pid']}/cmdline").read_bytes()
     assert command == b"sleep\x0077777\x00"
-    for pid in (one["KeeperPid"], container.server_pid()):
+    assert one["ServerPid"] == server
+    for pid in (one["KeeperPid"], server):
         assert Path(f"/proc/{pid}/stat").exists()
     assert all(Path(path).exists() for path in one["Paths"].values())
     assert {listener["dialect"] for listener in one["Listeners"]} == {"ptyd.v1", "raw", "control"}
     assert one["Intake"] == "splice"
+
+
+def test_inspect_does_not_wait_for_a_server(ptyd: Ptyd) -> None:
+    """What it would have said is null until then; the program runs."""
+    with (
+        ptyd.background("ptyd", "run", "-d", "--name", "it", "sleep", "1000") as run,
+        stopped_server(),
+    ):
+        run.communicate(timeout=40)
+        one = ptyd.inspect("it")
+
+    assert (one["State"]["Running"], one["Damage"]) == (True, None)
+    assert (one["ServerPid"], one["Intake"]) == (None, None)
+
+
+def test_inspect_tells_of_damage(ptyd: Ptyd) -> None:
+    """Bytes that are missing in the middle: where, until what was before them is gone as well."""
+    ptyd("run", "--name", "it", "--log-max", "1m", "--no-tty", "seq", "1", "100000")
+    whole = ptyd.inspect("it")
+    segments = sorted(Path(whole["Paths"]["Journal"]).glob("*.out"))
+    segments[1].unlink()
+    damaged = ptyd.inspect("it")
+    segments[0].unlink()
+
+    assert whole["Damage"] is None
+    assert (
+        damaged["Damage"] == f"bytes {int(segments[1].stem)} to {int(segments[2].stem)} are missing"
+    )
+    assert ptyd.inspect("it")["Damage"] is None
 
 
 def test_logs_are_the_bytes(ptyd: Ptyd) -> None:

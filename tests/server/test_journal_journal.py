@@ -313,6 +313,27 @@ def test_bytes_before_a_hole_are_damage(tmp_path: Path) -> None:
     assert held == pattern(journal.start, journal.end - journal.start)
 
 
+def test_damage_is_counted_and_the_first_to_go(tmp_path: Path) -> None:
+    """The limit bounds what is on disk, also what nobody can read; till then it can be saved."""
+    it = Twin(str(tmp_path))
+    for _ in range(6):
+        it.do(Append(TERMINAL, LARGEST))
+    found = starts(str(tmp_path))
+    os.unlink(tmp_path / f"{found[1]:020d}.out")
+    it.do(Reopen(0))
+    kept = starts(str(tmp_path))
+    left: list[list[int]] = []
+    for _ in range(12):
+        it.do(Append(TERMINAL, LARGEST))
+        left.append([each for each in starts(str(tmp_path)) if each in found])
+    on_disk = sum(path.stat().st_size for path in tmp_path.iterdir())
+    it.close()
+
+    assert kept == [found[0], *found[2:]]
+    assert found[2:] in left  # the damage had gone, and nothing else
+    assert on_disk <= LIMIT + SEGMENT
+
+
 def test_an_offset_before_the_start_is_a_misuse(tmp_path: Path) -> None:
     """Readers compare with ``start`` first; who does not learns it."""
     it = Twin(str(tmp_path))

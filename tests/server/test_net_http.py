@@ -206,6 +206,22 @@ def test_the_front_page_tells_no_secret(served: Served) -> None:
     assert served.token not in text
 
 
+@pytest.mark.parametrize("pieces", [1, 20])
+@pytest.mark.parametrize(("over", "status"), [(0, 101), (1, 431), (100_000, 431)])
+def test_a_request_has_a_size(served: Served, over: int, status: int, pieces: int) -> None:
+    """16 KiB and not a byte more, in however many reads it comes; what follows does not count."""
+    bare = request(served, X_Pad="")
+    data = request(served, X_Pad="x" * (http.MAX_HEADERS - len(bare) + over))
+    assert len(data) == http.MAX_HEADERS + over
+    data += b"\x82\x80masked" if status == 101 else b""
+    size = -(-len(data) // pieces)
+    sock = served.connect()
+    for start in range(0, len(data), size):
+        sock.sendall(data[start : start + size])
+
+    assert read_head(sock)[0] == status
+
+
 @pytest.mark.parametrize("kind", ["noise", "zeros", "one long line", "endless headers"])
 def test_a_megabyte_of_garbage_is_refused(served: Served, kind: str) -> None:
     """What is kept of it is bounded, the answer comes, and others are served as before."""

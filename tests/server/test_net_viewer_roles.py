@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ptyd.session.session import HOLD_LAG
 from served import Served
-from wire_client import INPUT
+from waiting import wait_until
+from wire_client import ACK, INPUT
 
 if TYPE_CHECKING:
     import asyncio
@@ -183,3 +185,24 @@ def test_only_an_owner_may_hold(served: Served) -> None:
 
     assert controller.hello["role"] == "control"
     assert served.session.journal.end == 1 << 20
+
+
+def test_a_holder_holds_by_what_it_acknowledged(served: Served) -> None:
+    """What was sent to it may still be on its way: the program waits for its acks, and goes on."""
+    owner = served.owner(from_="start", hold=True, lossless=True)
+    owner.acks = False
+
+    def waits() -> bool:
+        owner.step(0)
+        return not (
+            served.program.write(1 << 16) or served.on_loop(lambda: served.session._reading)
+        )
+
+    wait_until(waits)
+    held_at = served.session.journal.end
+    owner.wait_until(lambda: owner.offset == held_at)
+    owner.send(ACK, struct.pack("!Q", owner.offset))
+    served.write(100_000)
+    owner.wait_until(lambda: owner.offset == served.program.written)
+
+    assert HOLD_LAG < held_at <= HOLD_LAG + (128 << 10)

@@ -57,6 +57,10 @@ class Eye:
     def output(self) -> bytes:
         return bytes(self.got[wire.OUTPUT])
 
+    @property
+    def rendered(self) -> int:
+        return self.cursor
+
     def push(self) -> None:
         session = self.session
         while self.open:

@@ -47,6 +47,7 @@ class Journal:
         self.default_kind = default_kind
         self.damage: str = ""
         self.segments: list[Segment] = []
+        self._stranded: list[Segment] = []
         self._readers: list[Segment] = []
         self._last: Record | None = None
         self._context: dict[int, Record] = {}
@@ -68,12 +69,17 @@ class Journal:
         self._last = held[-1] if held else None
 
     def load(self) -> None:
-        """Find the segments; those before a hole are damage and are left out."""
-        self.segments = []
+        """Find the segments; those before a hole are damage: nobody reads them.
+
+        They stay, for whoever wants to save them, until their place is wanted: they are counted,
+        and the first to go.
+        """
+        self.segments, self._stranded = [], []
         for start in starts(self.folder):
             segment = Segment.load(self.folder, start)
             if self.segments and self.segments[-1].end != start:
                 self.damage = f"bytes {self.segments[-1].end} to {start} are missing"
+                self._stranded += self.segments
                 self.segments = []
             self.segments.append(segment)
 
@@ -91,8 +97,9 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, index included."""
-        return sum(s.end - s.start + s.index_size for s in self.segments)
+        """Bytes on disk, index and damage included."""
+        held = (*self._stranded, *self.segments)
+        return sum(s.end - s.start + s.index_size for s in held)
 
     # Writing
 
@@ -178,13 +185,16 @@ class Journal:
         old.close()
         self.segments.append(segment)
         self._last = None
-        while len(self.segments) > 1 and self.size > self.limit:
-            self.drop_oldest()
+        while self.size > self.limit and self.drop_oldest():
+            pass
         for record in sorted(self._context.values()):
             self._write_record(record._replace(offset=end))
 
     def drop_oldest(self) -> bool:
         """Delete the oldest segment, never the one being written; return whether there was one."""
+        if self._stranded:
+            self._stranded.pop(0).remove()
+            return True
         if len(self.segments) < 2:
             return False
         segment = self.segments.pop(0)

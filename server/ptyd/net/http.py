@@ -33,6 +33,7 @@ ANSWER_WITHIN: Final = 60.0
 """Seconds that a browser has to take a file of the page: 8 kB/s are enough."""
 MAX_HEADERS: Final = 16 << 10
 """Bytes of request line and headers, as nginx and h11 have it."""
+_TOO_LONG: Final = "a request has at most 16 KiB"
 _TLS_HELLO: Final = 0x16
 _WELCOME: Final = (
     "This is a ptyd session. Attach to it from a terminal with: ptyc 'LINK'\n"
@@ -66,6 +67,7 @@ class HttpConnection:
         self._first = True
         self._method = b"GET"
         self._answered = False
+        self._room = MAX_HEADERS
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(REQUEST_WITHIN, self._on_timeout)
@@ -88,17 +90,26 @@ class HttpConnection:
             if self._tls is not None:
                 self._answer(400, "this port speaks TLS: use https")
                 return
+        if not self._room:
+            self._answer(431, _TOO_LONG)
+            return
+        # h11 bounds what is incomplete: a longer request that comes at once would be taken.
+        head, rest = data[: self._room], data[self._room :]
+        self._room -= len(head)
         try:
-            self._http.receive_data(data)
+            self._http.receive_data(head)
             event = self._http.next_event()
             if isinstance(event, h11.Request):
-                self._on_request(event)
+                self._on_request(event, rest)
+            elif rest:
+                self._answer(431, _TOO_LONG)
         except h11.RemoteProtocolError as error:
             self._answer(error.error_status_hint, "this is not a good HTTP request")
         except HttpError as error:
             self._answer(error.status, str(error))
 
-    def _on_request(self, request: h11.Request) -> None:
+    def _on_request(self, request: h11.Request, rest: bytes) -> None:
+        """Act on a request; ``rest`` has come behind it and was not shown to h11."""
         headers = Headers(
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
         )
@@ -111,7 +122,7 @@ class HttpConnection:
         if path == "/healthz":
             self._answer(200, "ok")
         elif path == "/ws" and request.method == b"GET":
-            self._upgrade(path, headers)
+            self._upgrade(path, headers, rest)
         elif page := page_at(path, packed=takes_gzip(headers.get_all("Accept-Encoding"))):
             self._send(200, page.body, page.headers)
         elif path == "/":
@@ -128,7 +139,7 @@ class HttpConnection:
         if any(not origin_matches(origin, hosts[0]) for origin in origins):
             raise HttpError(403, "pages of other sites may not connect")
 
-    def _upgrade(self, path: str, headers: Headers) -> None:
+    def _upgrade(self, path: str, headers: Headers, rest: bytes) -> None:
         offered = [
             name.strip()
             for line in headers.get_all("Sec-WebSocket-Protocol")
@@ -152,7 +163,7 @@ class HttpConnection:
         viewer = Viewer(self._container, websocket, role)
         if digest:
             viewer.only_session = self._container.tokens.session_by(digest)
-        websocket.start(viewer, self._http.trailing_data[0])
+        websocket.start(viewer, self._http.trailing_data[0] + rest)
 
     def _authorize(self, offered: list[str]) -> tuple[str, str]:
         """Return the role, and the digest of the token that gives it, empty for an owner."""

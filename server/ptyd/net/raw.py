@@ -51,6 +51,10 @@ class RawClient:
 
     # Reader
 
+    @property
+    def rendered(self) -> int:
+        return self.cursor
+
     def push(self) -> None:
         """Send from the segments until the kernel takes no more."""
         session = self._session

@@ -57,6 +57,7 @@ class Viewer:
         self.session: Session | None = None
         self.cursor = 0
         self.hold = False
+        self.rendered = 0
         self.number = 0
         self.lossless = False
         self._hidden = False
@@ -135,6 +136,9 @@ class Viewer:
         session = self.session
         if session is not None and (self.waits or self._stale or self.cursor < session.output.end):
             self.push()
+        if session is not None and self.hold:
+            self.rendered = max(self.rendered, min(offset, self.cursor))
+            session.caught_up(self)
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
         if self.session is not None:
@@ -169,7 +173,7 @@ class Viewer:
         typist.sender = self
         self._typist = typist
         self.session = session
-        self.cursor = start
+        self.cursor = self.rendered = start
         self._mark = session.marks.number_at(start)
         journal = session.journal
         fields = {
@@ -342,7 +346,7 @@ class Viewer:
             return
         start = session.journal.start
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
-        self.cursor = start
+        self.cursor = self.rendered = start  # of bytes that never come there is no ack
         mark = session.marks.number_at(start)
         if size := session.marks.size_between(self._mark, mark):
             self._send(Event({**size.fields, "end": start}))

@@ -15,6 +15,11 @@ class Reader(Protocol):
     waits: bool
     """Its socket or its window is full: it comes back by itself, and is not asked till then."""
 
+    @property
+    def rendered(self) -> int:
+        """The offset up to which it has arrived for certain: a holder holds the program by this."""
+        ...
+
     def push(self) -> None:
         """Send what is new, as far as it goes without waiting."""
 
@@ -31,6 +36,7 @@ class Expected:
     cursor = 0
     number = 0
     hold = True
+    rendered = 0
     framed = False
     waits = False
 

@@ -44,7 +44,7 @@ LAST_OUTPUT: Final = 256 << 10
 """Bytes read after the program's exit: its own last bytes are at most 14 KB deep in the terminal,
 and a grandchild may go on writing for ever."""
 HOLD_LAG: Final = 256 << 10
-"""Bytes that a holding reader may be behind before the program waits for it."""
+"""Bytes that a holding reader may not have rendered before the program waits for it."""
 HOLDER_WITHIN: Final = 5.0
 """Seconds that a holder who has started the program has to attach to it."""
 RETRY_FULL: Final = 0.5
@@ -168,7 +168,7 @@ class Session:
             return True
         # A small journal drops its oldest quarter at a time, and must not get as far as the reader.
         limit = min(HOLD_LAG, self.journal.limit // 4)
-        return any(end - reader.cursor > limit for reader in self._holders)
+        return any(end - reader.rendered > limit for reader in self._holders)
 
     def _on_output(self, intake: Intake) -> None:
         if self._round:
@@ -298,7 +298,7 @@ class Session:
             self._resume()
 
     def caught_up(self, reader: Reader) -> None:
-        """Go on reading for a holder that has read."""
+        """Go on reading for a holder that has rendered something."""
         if reader.hold and not self._reading:
             self._resume()
 
