@@ -235,7 +235,9 @@ def _set_limit(pid: int, number: int, soft: int, hard: int) -> None:
         resource.prlimit(pid, number, (soft, hard))
     except (OSError, ValueError) as error:
         code = error.errno if isinstance(error, OSError) else None
-        raise LaunchFailed("rlimits", code or errno.EINVAL, str(number)) from error
+        names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+        name = next(name for name in names if getattr(resource, name) == number)
+        raise LaunchFailed("rlimits", code or errno.EINVAL, name) from error
 
 
 def _explained(failure: LaunchFailed) -> LaunchFailed:
