@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ptyc.address import Target
+from ptycli import mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
@@ -20,12 +21,15 @@ from ptycli.interruption import Interrupted, Interruption
 from ptycli.names import random_name
 from ptycli.rm import remove
 from ptycli.skeleton import build_skeleton
-from ptycli.spec import BoxOptions, Volume, make_spec, parse_volume
+from ptycli.spec import BoxOptions, make_spec
+from ptycli.user import find_user
 from ptykeep import state
 from ptykeep.launch import StartFailed, Starting, start_keeper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ptycli.user import User
 
 _PATIENCE = 5.0
 """Seconds that a keeper which could not start may take to end."""
@@ -52,14 +56,14 @@ def main(arguments: list[str]) -> int:
 
 def start(
     container: Container, options: argparse.Namespace, interruption: Interruption
-) -> tuple[dict[str, Any], str]:
-    """Make a container and start its program; return what the keeper says, and a notice.
+) -> tuple[dict[str, Any], list[str]]:
+    """Make a container and start its program; return what the keeper says, and notices.
 
     Raise Failure or Interrupted with nothing left of it.
     """
     try:
         os.mkdir(container.directory, 0o700)
-        notice = write_down(container, options)
+        notices = write_down(container, options)
         interruption.hold()  # from here on there is more to end than files
         starting = start_keeper(container.dirs.data, container.dirs.run, container.id)
     except BaseException:
@@ -83,7 +87,7 @@ def start(
     except Interrupted:
         abandon(container, starting)
         raise
-    return started, notice
+    return started, notices
 
 
 def abandon(container: Container, starting: Starting) -> None:
@@ -148,7 +152,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--env-file", metavar="FILE", action="append", default=[])
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
     add("--hostname", metavar="NAME", help="default: the container's name")
-    add("-v", "--volume", metavar="SRC:DST[:ro]", action="append", default=[])
+    mount.add_options(parser)
+    privilege.add_options(parser)
+    add("-u", "--user", metavar="USER[:GROUP]", help="a name or number of the box's, default 0")
+    add("--group-add", metavar="GROUP", action="append", default=[])
+    add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
+    add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
     add("--network", choices=("none", "host"), default="none", help="default: none")
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
     add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
@@ -202,7 +211,8 @@ def check(options: argparse.Namespace) -> None:
         options.fixed_size = parse_policy(options.size)
         options.detach_names = options.detach_keys.replace(",", " ")
         options.detach_keys = parse_keys(options.detach_keys)
-        options.volume = [parse_volume(text) for text in options.volume]
+        options.mounts = mount.read_options(options)
+        options.privileges = privilege.read_options(options)
     except ValueError as error:
         raise Failure(str(error)) from None
     options.listeners, options.tls = listeners(options)
@@ -237,8 +247,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def write_down(container: Container, options: argparse.Namespace) -> str:
-    """Write everything that the keeper reads; return a notice for the user, or nothing."""
+def write_down(container: Container, options: argparse.Namespace) -> list[str]:
+    """Write everything that the keeper reads; return notices for the user."""
     claim_name(container, options)
     if os.geteuid() == 0:
         maps = rooted(state.claim_range(container.dirs, container.id, delegated_ranges()))
@@ -250,18 +260,26 @@ def write_down(container: Container, options: argparse.Namespace) -> str:
     rootfs = f"{container.directory}/bundle/rootfs"
     os.makedirs(rootfs, 0o700)
     os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
+    owner = (maps.root_uid, maps.root_gid)
     build_skeleton(
         rootfs,
         hostname=hostname,
-        binds=[volume.mount_point for volume in options.volume],
-        owner=(maps.root_uid, maps.root_gid),
+        binds=[each.mount_point for each in options.mounts],
+        owner=owner,
     )
     try:
-        spec = make_spec(box_options(options, maps, hostname, options.volume))
-    except ValueError as error:  # -e and --env-file: a line for the user
+        mounts = mount.prepare(
+            options.mounts,
+            container.dirs.data,
+            f"{container.directory}/bundle",
+            owner if maps.rooted else None,
+        )
+        user = find_user(rootfs, options.user, options.group_add, maps)
+        spec = make_spec(box_options(options, maps, hostname, mounts, user))
+    except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
-    return maps.notice
+    return [maps.notice] * bool(maps.notice) + [privilege.PRIVILEGED] * options.privileged
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:
@@ -302,7 +320,11 @@ def prepare_tls(container: Container, options: argparse.Namespace) -> None:
 
 
 def box_options(
-    options: argparse.Namespace, maps: IdMaps, hostname: str, volumes: Sequence[Volume]
+    options: argparse.Namespace,
+    maps: IdMaps,
+    hostname: str,
+    mounts: Sequence[mount.Volume | mount.Tmpfs],
+    user: User,
 ) -> BoxOptions:
     fixed: str | tuple[int, int] = options.fixed_size
     rows, cols = window_size() if isinstance(fixed, str) else fixed
@@ -330,7 +352,12 @@ def box_options(
         tty=options.tty,
         rows=rows,
         cols=cols,
-        volumes=volumes,
+        volumes=mounts,
+        readonly=options.read_only,
+        shm_size=size_of(options.shm_size),
+        user=user,
+        privileges=options.privileges,
+        init=options.init,
         network=options.network,
         annotations={state.OPTIONS: json.dumps(own)},
     )
@@ -349,12 +376,12 @@ def window_size() -> tuple[int, int]:
 
 
 def tell(
-    container: Container, options: argparse.Namespace, started: dict[str, Any], notice: str
+    container: Container, options: argparse.Namespace, started: dict[str, Any], notices: list[str]
 ) -> None:
     """Tell a person, not a script, what there is: on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         return
-    if notice:
+    for notice in notices:
         print(f"ptyd: {notice}", file=sys.stderr)
     if options.listen != "none":
         from ptycli.share import link_to

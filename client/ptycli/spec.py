@@ -5,35 +5,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptycli.mount import by_depth
+from ptycli.privilege import Privileges
 from ptycli.skeleton import host_trees
+from ptycli.user import User
 from ptylaunch.spec import INIT_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ptycli.idmap import IdMaps
+    from ptycli.mount import Tmpfs, Volume
     from ptylaunch.plan import IdRange
 
 HOME: Final = "/root"
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-CAPABILITIES: Final = tuple(
-    f"CAP_{name}"
-    for name in [
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "NET_BIND_SERVICE",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
-"""podman's default set. Nothing is inheritable or ambient (CVE-2022-24769)."""
 
 MASKED: Final = (
     "/proc/acpi",
@@ -73,20 +59,6 @@ _TMPFS: Final = (
 )
 
 
-class Volume(NamedTuple):
-    """A file or folder of the host that the box sees at ``target``."""
-
-    source: str
-    target: str
-    readonly: bool = False
-    folder: bool = True
-
-    @property
-    def mount_point(self) -> str:
-        """The target as ``build_skeleton`` wants it: a folder ends in ``/``."""
-        return self.target + "/" if self.folder else self.target
-
-
 class BoxOptions(NamedTuple):
     """What ``run`` was asked for; entries of ``env`` are ``K=V``, or ``K`` to copy it from us."""
 
@@ -99,7 +71,14 @@ class BoxOptions(NamedTuple):
     tty: bool = False
     rows: int = 0
     cols: int = 0
-    volumes: Sequence[Volume] = ()
+    volumes: Sequence[Volume | Tmpfs] = ()
+    readonly: bool = False
+    """Also what else is memory: /tmp, /run and the homes."""
+    shm_size: int = 64 << 20
+    """Bytes of /dev/shm."""
+    user: User = User()
+    privileges: Privileges = Privileges()
+    init: bool = True
     network: str = "none"
     annotations: Mapping[str, str] = {}
     trees: Sequence[str] | None = None
@@ -111,16 +90,19 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
     own_network = options.network != "host"
     trees = host_trees() if options.trees is None else options.trees
     env = _merge_env(options, os.environ if environ is None else environ)
-    sets = {name: list(CAPABILITIES) for name in ("bounding", "effective", "permitted")}
     kinds = ["user", "mount", "pid", "uts", "ipc", "cgroup"] + ["network"] * own_network
     process: dict[str, Any] = {
         "terminal": options.tty,
-        "user": {"uid": 0, "gid": 0},
+        "user": {
+            "uid": options.user.uid,
+            "gid": options.user.gid,
+            "additionalGids": list(options.user.groups),
+        },
         "args": list(options.args),
         "env": [f"{key}={value}" for key, value in env.items()],
-        "cwd": options.cwd or env.get("HOME") or HOME,
-        "capabilities": sets,
-        "noNewPrivileges": True,
+        # A home that passwd names need not be there: only root's is ours to promise.
+        "cwd": options.cwd or ("/" if options.user.uid else env.get("HOME") or HOME),
+        **options.privileges.process(),
     }
     if options.tty:
         process["consoleSize"] = {"height": options.rows, "width": options.cols}
@@ -130,37 +112,25 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
         "root": {"path": "bundle/rootfs", "readonly": True},
         "hostname": options.hostname,
         "mounts": [
-            *_base_mounts(trees, own_network=own_network),
-            *(_volume_mount(volume, rooted=options.maps.rooted) for volume in options.volumes),
+            *_base_mounts(trees, options),
+            *(each.mount(rooted=options.maps.rooted) for each in by_depth(options.volumes)),
         ],
-        "annotations": {INIT_ANNOTATION: "true", **options.annotations},
+        "annotations": {
+            **({INIT_ANNOTATION: "true"} if options.init else {}),
+            **options.annotations,
+        },
         "linux": {
             "namespaces": [{"type": kind} for kind in kinds],
             "uidMappings": _mappings(options.maps.uids),
             "gidMappings": _mappings(options.maps.gids),
-            "maskedPaths": [*MASKED, *_thermal(), *(() if own_network else _MASKED_HOST_SYS)],
-            "readonlyPaths": list(READONLY),
+            **options.privileges.linux(),
+            "maskedPaths": [
+                *((*MASKED, *_thermal()) if options.privileges.masked else ()),
+                *(() if own_network else _MASKED_HOST_SYS),
+            ],
+            "readonlyPaths": list(READONLY) if options.privileges.masked else [],
         },
     }
-
-
-def parse_volume(text: str) -> Volume:
-    """Read ``SRC:DST[:ro]``; ValueError carries a line for the user."""
-    source, _, rest = text.partition(":")
-    target, _, mode = rest.partition(":")
-    if not source or not target:
-        raise ValueError(f"volume {text!r}: it looks like SRC:DST or SRC:DST:ro")
-    if mode not in ("", "ro", "rw"):
-        raise ValueError(f"volume {text!r}: {mode!r} is neither ro nor rw")
-    if not target.startswith("/"):
-        raise ValueError(f"volume {text!r}: {target!r} is not an absolute path")
-    target = os.path.normpath("/" + target.lstrip("/"))
-    if target == "/" or target.split("/")[1] in ("proc", "sys"):
-        raise ValueError(f"volume {text!r}: {target} cannot be covered")
-    source = os.path.abspath(source)
-    if not os.path.exists(source):
-        raise ValueError(f"volume {text!r}: {source} does not exist")
-    return Volume(source, target, readonly=mode == "ro", folder=os.path.isdir(source))
 
 
 def read_env_file(path: str) -> list[str]:
@@ -186,7 +156,8 @@ def read_env_file(path: str) -> list[str]:
 
 
 def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
-    env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": HOME, "LANG": "C.UTF-8"}
+    home = (options.user.home or "/") if options.user.uid else HOME
+    env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": home, "LANG": "C.UTF-8"}
     env["TERM"] = "xterm-256color"
     return env | asked_env(options.env, options.env_files, environ)
 
@@ -208,7 +179,9 @@ def asked_env(
     return env
 
 
-def _base_mounts(trees: Sequence[str], *, own_network: bool) -> list[dict[str, Any]]:
+def _base_mounts(trees: Sequence[str], options: BoxOptions) -> list[dict[str, Any]]:
+    own_network = options.network != "host"
+    covered = {each.target for each in options.volumes}
     kernel = ["nosuid", "noexec", "nodev"]
     mounts = [_bind(tree, tree, ["rbind", "ro", "nosuid", "nodev"]) for tree in trees]
     mounts += [
@@ -219,16 +192,17 @@ def _base_mounts(trees: Sequence[str], *, own_network: bool) -> list[dict[str, A
             "devpts",
             ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
-        _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", "size=64m"]),  # noqa: S108
+        _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", f"size={options.shm_size}"]),  # noqa: S108
         _mount("/dev/mqueue", "mqueue", kernel),
         # A sysfs of its own wants the box's own network namespace (sysfs(5)).
-        _mount("/sys", "sysfs", [*kernel, "ro"])
+        _mount("/sys", "sysfs", [*kernel, "ro" if options.privileges.masked else "rw"])
         if own_network
         else _bind("/sys", "/sys", ["rbind", *kernel, "ro"]),
     ]
     mounts += [
         _mount(target, "tmpfs", ["nosuid", "nodev", f"mode={mode:o}", f"size={size}"])
         for target, mode, size in _TMPFS
+        if not options.readonly and target not in covered
     ]
     return mounts
 
@@ -239,11 +213,6 @@ def _mount(target: str, kind: str, options: list[str]) -> dict[str, Any]:
 
 def _bind(source: str, target: str, options: list[str]) -> dict[str, Any]:
     return {"destination": target, "type": "bind", "source": source, "options": options}
-
-
-def _volume_mount(volume: Volume, *, rooted: bool) -> dict[str, Any]:
-    options = ["rbind", "nosuid", "nodev", "ro" if volume.readonly else "rw"]
-    return _bind(volume.source, volume.target, options + ["ridmap"] * rooted)
 
 
 def _mappings(ranges: Sequence[IdRange]) -> list[dict[str, int]]:

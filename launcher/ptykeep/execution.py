@@ -48,14 +48,14 @@ class Executions:
     def __init__(
         self,
         directory: str,
-        process: dict[str, Any],
+        spec: dict[str, Any],
         *,
         send: Callable[[dict[str, Any], list[int]], None],
         changed: Callable[[], None],
     ) -> None:
-        """``process`` is the container's own, ``send`` tells the server, ``changed`` the disk."""
+        """``spec`` is the container's, ``send`` tells the server, ``changed`` the disk."""
         self._directory = directory
-        self._process = process
+        self._spec = spec
         self._send = send
         self._changed = changed
         self._coming: dict[int, _Coming] = {}  # by the descriptor of its channel
@@ -71,7 +71,7 @@ class Executions:
     def start(self, request: int, fd: int, target: Target) -> None:
         """Begin what the file ``fd`` asks for; the answer goes to the server, now or later."""
         try:
-            wish = check(read_request(fd), self._process)
+            wish = check(read_request(fd), self._spec["process"], self._spec["linux"])
             if not self._repeat(request, wish.key):
                 self._begin(request, wish, target)
         except LaunchFailed as failure:

@@ -84,7 +84,7 @@ class Keeper:
 
             process: dict[str, Any] = self.spec["process"]
             self.executions = Executions(
-                self.directory, process, send=self.server.send, changed=self._note_sessions
+                self.directory, self.spec, send=self.server.send, changed=self._note_sessions
             )
             self.session = open_session(process, stdin=bool(self.options["stdin"]))
             self.session.foreground = bool(self.options.get("foreground"))

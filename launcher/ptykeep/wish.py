@@ -54,8 +54,8 @@ def read_request(fd: int) -> dict[str, Any]:
     return cast("dict[str, Any]", fields)
 
 
-def check(fields: dict[str, Any], process: dict[str, Any]) -> Wish:
-    """Make a request into a program of the container whose own is ``process``.
+def check(fields: dict[str, Any], process: dict[str, Any], linux: dict[str, Any]) -> Wish:
+    """Make a request into a program of the container whose spec has ``process`` and ``linux``.
 
     LaunchFailed("spec", …) when it makes no sense, ("privileges", …) when it asks for too much.
     """
@@ -81,7 +81,7 @@ def check(fields: dict[str, Any], process: dict[str, Any]) -> Wish:
     return Wish(
         key=_text(fields, "key"),
         process=asked,
-        program=confine(read_program(asked), read_program(process)),
+        program=confine(read_program(asked, {}), read_program(process, linux)),
         user=user,
         find_home=bool(user) and "HOME" not in names,
         stdin=fields.get("stdin") is True,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from ptylaunch.abi import own_family
 from ptylaunch.capability import NUMBERS
 from ptylaunch.options import known_options
+from ptylaunch.policy import ACTIONS, FLAGS, OPERATORS
 from ptylaunch.spec import INIT_ANNOTATION, NAMESPACES
 
 OCI_VERSION: Final = "1.2.0"
@@ -76,7 +78,14 @@ def features() -> dict[str, Any]:
             "namespaces": sorted(NAMESPACES),
             "capabilities": sorted(NUMBERS),
             "cgroup": {"v1": False, "v2": False, "systemd": False, "systemdUser": False},
-            "seccomp": {"enabled": False},
+            "seccomp": {
+                "enabled": bool(own_family()),
+                "actions": sorted(ACTIONS),
+                "operators": sorted(OPERATORS),
+                "archs": [f"SCMP_ARCH_{abi.name}" for abi in own_family()],
+                "knownFlags": sorted(FLAGS),
+                "supportedFlags": sorted(FLAGS),
+            },
             "apparmor": {"enabled": False},
             "selinux": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},

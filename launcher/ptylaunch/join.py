@@ -189,8 +189,8 @@ def join(joining: Joining) -> Joining:
 def confine(program: Program, box: Program) -> Program:
     """Return ``program`` as one that may run in the box of ``box``; LaunchFailed if it asks more.
 
-    No capability that the box's own programs could not have, their no_new_privs, no limit above
-    theirs, no better a place when memory runs out.
+    No capability that the box's own programs could not have, their no_new_privs and filter of
+    system calls, no limit above theirs, no better a place when memory runs out.
     """
     asked = program.capabilities
     most = box.capabilities.bounding
@@ -209,6 +209,7 @@ def confine(program: Program, box: Program) -> Program:
     return program._replace(
         limits=(*program.limits, *highest.values()),
         oom_score_adj=its if score is None else score,
+        seccomp=box.seccomp,
     )
 
 

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 
 def set_limits(pid: int, limits: tuple[Limit, ...]) -> None:
-    """Set all of them; LaunchFailed("rlimits", …) names the number of the first that fails."""
+    """Set all of them; LaunchFailed("rlimits", …) names the first that fails."""
     for limit in limits:
         try:
             resource.prlimit(pid, limit.resource, (limit.soft, limit.hard))
         except (OSError, ValueError) as error:
             code = error.errno if isinstance(error, OSError) else None
-            raise LaunchFailed("rlimits", code or errno.EINVAL, str(limit.resource)) from error
+            raise LaunchFailed("rlimits", code or errno.EINVAL, _name(limit.resource)) from error
+
+
+def _name(number: int) -> str:
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return next(name for name in names if getattr(resource, name) == number)

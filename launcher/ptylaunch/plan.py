@@ -49,6 +49,13 @@ class Limit(NamedTuple):
     hard: int
 
 
+class Filter(NamedTuple):
+    """A seccomp filter: an array of struct sock_filter, and SECCOMP_FILTER_FLAG_ bits."""
+
+    program: bytes
+    flags: int
+
+
 class Program(NamedTuple):
     """What is executed, and as whom. ``groups`` are the supplementary ones."""
 
@@ -66,6 +73,7 @@ class Program(NamedTuple):
     terminal: bool
     rows: int
     cols: int
+    seccomp: Filter | None = None
 
 
 class Device(NamedTuple):

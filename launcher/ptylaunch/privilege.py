@@ -7,7 +7,7 @@ import os
 from typing import Final
 
 from ptylaunch import syscall as sc
-from ptylaunch.capability import bits_of
+from ptylaunch.capability import NUMBERS, bits_of
 from ptylaunch.plan import Capabilities, Program
 
 NOTHING: Final = Capabilities()
@@ -48,7 +48,14 @@ def assume(program: Program, capabilities: Capabilities, *, no_new_privileges: b
     os.setresgid(program.gid, program.gid, program.gid)
     os.setresuid(program.uid, program.uid, program.uid)
     sc.prctl(sc.PR_SET_KEEPCAPS, 0)
-    sc.capset(capabilities.effective, capabilities.permitted, capabilities.inheritable)
+    more = 0
+    if program.seccomp is not None and not no_new_privileges:
+        # Then a filter wants CAP_SYS_ADMIN (seccomp(2)). It goes with execve, which gives nothing
+        # that is neither in the bounding set nor ambient (capabilities(7)).
+        more = 1 << NUMBERS["CAP_SYS_ADMIN"]
+    sc.capset(
+        capabilities.effective | more, capabilities.permitted | more, capabilities.inheritable
+    )
     sc.prctl(sc.PR_CAP_AMBIENT, sc.PR_CAP_AMBIENT_CLEAR_ALL)
     for number in bits_of(capabilities.ambient):
         sc.prctl(sc.PR_CAP_AMBIENT, sc.PR_CAP_AMBIENT_RAISE, number)

@@ -60,11 +60,9 @@ def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
             os._exit(125)
     os.dup2(sock.fileno(), _CHANNEL, inheritable=False)
     sc.close_range(_CHANNEL + 1)
-    failure = _try_all(program)
-    number = failure.errno or errno.EIO
-    report = ch.FAILED + _describe(program, number)
-    os.write(_CHANNEL, report)
-    os._exit(LaunchFailed("exec", number).exit_code)
+    failure = _become(program)
+    os.write(_CHANNEL, ch.FAILED + pack_failure(failure.stage, failure.errno, failure.detail))
+    os._exit(failure.exit_code)
 
 
 def _is_alone(sock: socket.socket) -> bool:
@@ -74,32 +72,44 @@ def _is_alone(sock: socket.socket) -> bool:
         return False
 
 
-def _try_all(program: Program) -> OSError:
-    """Try each place as execvp(3) does; return the error that says most."""
-    name = program.args[0]
+def _become(program: Program) -> LaunchFailed:
+    """Try each place as execvp(3) does; return the failure that says most.
+
+    From the filter on only execve is called: a policy need not allow what Python does. What can be
+    known of a place without trying is found out before.
+    """
     env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
-    if "/" in name:
-        places = [name]
-    else:
-        places = [os.path.join(part or ".", name) for part in
-                  env.get("PATH", _DEFAULT_PATH).split(":")]  # fmt: skip
-    found: OSError | None = None
-    for place in places:
+    entries = tuple(f"{key}={value}" for key, value in env.items())
+    found = 0
+    executions: list[sc.Execution] = []
+    for place in _places(program.args[0], env.get("PATH", _DEFAULT_PATH)):
         try:
             if stat.S_ISDIR(os.stat(place).st_mode):  # execve would say EACCES
-                found = found or IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+                found = found or errno.EISDIR
             else:
-                os.execve(place, list(program.args), env)
+                executions.append(sc.Execution(place, program.args, entries))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            found = found or error
-    return found or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-
-
-def _describe(program: Program, number: int) -> bytes:
+            found = found or error.errno or errno.EIO
+    if program.seccomp is not None and executions:
+        try:
+            sc.load_filter(*program.seccomp)
+        except OSError as error:
+            return LaunchFailed("seccomp", error.errno or errno.EIO)
+    for execution in executions:
+        number = execution.make()
+        if number not in (errno.ENOENT, errno.ENOTDIR):
+            found = found or number
+    number = found or errno.ENOENT
     where = " in PATH" if number == errno.ENOENT and "/" not in program.args[0] else ""
-    return pack_failure("exec", number, program.args[0] + where)
+    return LaunchFailed("exec", number, program.args[0] + where)
+
+
+def _places(name: str, path: str) -> list[str]:
+    if "/" in name:
+        return [name]
+    return [os.path.join(part or ".", name) for part in path.split(":")]
 
 
 def _change_directory(path: str) -> None:

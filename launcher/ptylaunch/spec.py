@@ -6,7 +6,6 @@ silently absent is worse than an error. https://github.com/opencontainers/runtim
 
 from __future__ import annotations
 
-import errno
 import os
 import posixpath
 import resource
@@ -14,9 +13,19 @@ from typing import Any, Final, cast
 
 from ptylaunch import syscall as sc
 from ptylaunch.capability import mask_of
-from ptylaunch.errors import LaunchFailed
 from ptylaunch.options import parse_options
 from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
+from ptylaunch.policy import read_policy
+from ptylaunch.seccomp import compile_policy
+from ptylaunch.value import absolute_at as _absolute
+from ptylaunch.value import as_dict as _as_dict
+from ptylaunch.value import bad as _bad
+from ptylaunch.value import bool_at as _bool
+from ptylaunch.value import dict_at as _dict
+from ptylaunch.value import int_at as _int
+from ptylaunch.value import list_at as _list
+from ptylaunch.value import str_at as _str
+from ptylaunch.value import strings_at as _strings
 
 INIT_ANNOTATION: Final = "org.ptyd.init"
 
@@ -36,7 +45,6 @@ _UNSUPPORTED: Final = (
     ("process", "selinuxLabel"),
     ("process", "scheduler"),
     ("process", "ioPriority"),
-    ("linux", "seccomp"),
     ("linux", "intelRdt"),
     ("linux", "personality"),
     ("linux", "mountLabel"),
@@ -61,7 +69,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         _mount(entry, f"mounts[{index}]", bundle, uid_map, gid_map)
         for index, entry in enumerate(_list(spec, "mounts", "mounts"))
     )
-    program = read_program(_dict(spec, "process", "process"))
+    program = read_program(_dict(spec, "process", "process"), linux)
     init = _dict(spec, "annotations", "annotations").get(INIT_ANNOTATION) == "true"
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
@@ -175,8 +183,11 @@ def _mount(
     )
 
 
-def read_program(process: dict[str, Any]) -> Program:
-    """Check the ``process`` of a spec, or of ``exec --process``; LaunchFailed("spec", …)."""
+def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
+    """Check the ``process`` of a spec, or of ``exec --process``; LaunchFailed("spec", …).
+
+    ``linux`` is the spec's, for what holds for every program of the box.
+    """
     user = _dict(process, "user", "process.user")
     size = _dict(process, "consoleSize", "process.consoleSize")
     args = _strings(process, "args", "process.args")
@@ -191,6 +202,7 @@ def read_program(process: dict[str, Any]) -> Program:
     adjust = process.get("oomScoreAdj")
     if adjust is not None and not isinstance(adjust, int):
         raise _bad("process.oomScoreAdj must be an integer")
+    policy = read_policy(linux)
     return Program(
         args=args,
         env=_strings(process, "env", "process.env"),
@@ -209,6 +221,7 @@ def read_program(process: dict[str, Any]) -> Program:
         terminal=_bool(process, "terminal", "process.terminal"),
         rows=_int(size, "height", "process.consoleSize.height", 0) & 0xFFFF,
         cols=_int(size, "width", "process.consoleSize.width", 0) & 0xFFFF,
+        seccomp=None if policy is None else compile_policy(policy),
     )
 
 
@@ -273,69 +286,3 @@ def _own_name(spec: dict[str, Any], key: str, namespaces: int) -> str:
 
 def _paths(linux: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(posixpath.normpath(p) for p in _strings(linux, key, f"linux.{key}"))
-
-
-# JSON is Any until it is checked: everything below checks one value and names its place.
-
-
-def _bad(detail: str) -> LaunchFailed:
-    return LaunchFailed("spec", errno.EINVAL, detail)
-
-
-def _as_dict(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _bad(f"{where} must be an object")
-    return cast("dict[str, Any]", value)
-
-
-def _dict(fields: dict[str, Any], key: str, where: str) -> dict[str, Any]:
-    value = fields.get(key)
-    return {} if value is None else _as_dict(value, where)
-
-
-def _list(fields: dict[str, Any], key: str, where: str) -> list[Any]:
-    value = fields.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise _bad(f"{where} must be a list")
-    return value  # pyright: ignore[reportUnknownVariableType]
-
-
-def _strings(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
-    values = _list(fields, key, where)
-    if not all(isinstance(value, str) for value in values):
-        raise _bad(f"{where} must be strings")
-    return tuple(values)
-
-
-def _str(fields: dict[str, Any], key: str, where: str, default: str | None = None) -> str:
-    value = fields.get(key)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str) or "\0" in value or (default is None and not value):
-        raise _bad(f"{where} must be a string")
-    return value
-
-
-def _absolute(fields: dict[str, Any], key: str, where: str) -> str:
-    path = _str(fields, key, where)
-    if not path.startswith("/"):
-        raise _bad(f"{where} must be an absolute path")
-    return path
-
-
-def _int(fields: dict[str, Any], key: str, where: str, default: int | None = None) -> int:
-    value = fields.get(key)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _bad(f"{where} must be a number that is not negative")
-    return value
-
-
-def _bool(fields: dict[str, Any], key: str, where: str) -> bool:
-    value = fields.get(key)
-    if value is not None and not isinstance(value, bool):
-        raise _bad(f"{where} must be true or false")
-    return bool(value)

@@ -7,6 +7,7 @@ Everything is looked up at import: nothing may be loaded after the root has chan
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from typing import Final
 
@@ -98,6 +99,14 @@ _NR_RT_SIGACTION: Final = {
     "ppc64le": 173,
     "s390x": 174,
 }.get(os.uname().machine)
+_NR_SECCOMP: Final = {
+    "x86_64": 317,
+    "aarch64": 277,
+    "riscv64": 277,
+    "ppc64le": 358,
+    "s390x": 348,
+}.get(os.uname().machine)
+_SECCOMP_SET_MODE_FILTER: Final = 1
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _syscall: Final = _libc.syscall
@@ -113,6 +122,7 @@ _pivot_root: Final = _libc.pivot_root
 _capset: Final = _libc.capset
 _setdomainname: Final = _libc.setdomainname
 _sethostname: Final = _libc.sethostname
+_execve: Final = _libc.execve
 
 
 class _MountAttr(ctypes.Structure):
@@ -134,6 +144,12 @@ class _OpenHow(ctypes.Structure):
         ("mode", ctypes.c_uint64),
         ("resolve", ctypes.c_uint64),
     )
+
+
+class _FilterProgram(ctypes.Structure):
+    """struct sock_fprog, seccomp(2); ``length`` in instructions of 8 bytes."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 def _checked(result: int, name: str | None = None) -> int:
@@ -328,6 +344,40 @@ def _low(mask: int) -> int:
 
 def _high(mask: int) -> int:
     return mask >> 32
+
+
+def load_filter(program: bytes, flags: int) -> None:
+    """Put a seccomp filter on the calling process, for good (seccomp(2))."""
+    if _NR_SECCOMP is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "seccomp")
+    filter_ = _FilterProgram(len(program) // 8, program)
+    _checked(
+        _syscall(
+            ctypes.c_long(_NR_SECCOMP),
+            ctypes.c_long(_SECCOMP_SET_MODE_FILTER),
+            ctypes.c_long(flags),
+            ctypes.byref(filter_),
+        ),
+        "seccomp",
+    )
+
+
+class Execution:
+    """A call of execve(2) with everything laid out, so that making it is one system call."""
+
+    def __init__(self, path: str, args: tuple[str, ...], env: tuple[str, ...]) -> None:
+        self._path = ctypes.c_char_p(os.fsencode(path))
+        self._args = _strings(args)
+        self._env = _strings(env)
+
+    def make(self) -> int:
+        """Become the program; return the errno that says why not."""
+        _execve(self._path, self._args, self._env)
+        return ctypes.get_errno()
+
+
+def _strings(texts: tuple[str, ...]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(texts) + 1))(*map(os.fsencode, texts), None)
 
 
 def set_hostname(name: str) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptycli.idmap import rooted
-from ptycli.spec import BoxOptions, Volume, make_spec, parse_volume, read_env_file
+from ptycli.mount import Volume, parse_volume
+from ptycli.spec import BoxOptions, make_spec, read_env_file
 from ptylaunch.spec import read_plan
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ import time
 from typing import Any
 
 from ptycli.idmap import IdMaps, rooted, rootless
+from ptycli.mount import parse_volume
 from ptycli.skeleton import build_skeleton
-from ptycli.spec import BoxOptions, make_spec, parse_volume
+from ptycli.spec import BoxOptions, make_spec
 from ptylaunch import init
 from ptylaunch.container import Box, build
 from ptylaunch.errors import LaunchFailed

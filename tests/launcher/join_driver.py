@@ -84,7 +84,9 @@ def begin(box: Box, spec: dict[str, Any], wish: dict[str, Any]) -> tuple[Any, ..
     try:
         if wish.get("by") == "pid":
             target = open_target(box.init_pid, start_time(box.init_pid) + wish.get("late", 0))
-        program = confine(specs.read_program(process), specs.read_program(spec["process"]))
+        program = confine(
+            specs.read_program(process, {}), specs.read_program(spec["process"], spec["linux"])
+        )
         joining = join(
             Joining(
                 target,

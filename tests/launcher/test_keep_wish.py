@@ -52,10 +52,10 @@ def file_of(data: bytes) -> Iterator[int]:
 def test_anything_is_a_wish_or_a_failure(fields: dict[str, Any]) -> None:
     """And a wish has the container's privileges, to the letter."""
     try:
-        wish = check(fields, PROCESS)
+        wish = check(fields, PROCESS, {})
     except LaunchFailed:
         return
-    own = read_program(PROCESS)
+    own = read_program(PROCESS, {})
 
     assert wish.program.capabilities == own.capabilities
     assert wish.program.no_new_privileges
@@ -67,25 +67,25 @@ def test_anything_is_a_wish_or_a_failure(fields: dict[str, Any]) -> None:
 def test_what_is_asked_for_is_over_what_is_there() -> None:
     """Variables one by one, the folder as a whole; the terminal is the request's alone."""
     fields = {"args": ["ls"], "env": ["A=mine", "B=2"], "cwd": "/tmp", "rows": 7, "cols": 9}
-    program = check(fields, PROCESS).program
+    program = check(fields, PROCESS, {}).program
 
     assert program.args == ("ls",)
     assert program.env == ("PATH=/bin", "HOME=/root", "A=mine", "B=2")
     assert (program.cwd, program.terminal, program.rows, program.cols) == ("/tmp", False, 7, 9)
-    assert check({"args": ["ls"]}, PROCESS).program.cwd == "/root"
+    assert check({"args": ["ls"]}, PROCESS, {}).program.cwd == "/root"
 
 
 def test_home_follows_a_user_unless_it_is_given() -> None:
     """As docker has it."""
-    assert check({"args": ["ls"], "user": "ann"}, PROCESS).find_home
-    assert not check({"args": ["ls"], "user": "ann", "env": ["HOME=/x"]}, PROCESS).find_home
-    assert not check({"args": ["ls"]}, PROCESS).find_home
+    assert check({"args": ["ls"], "user": "ann"}, PROCESS, {}).find_home
+    assert not check({"args": ["ls"], "user": "ann", "env": ["HOME=/x"]}, PROCESS, {}).find_home
+    assert not check({"args": ["ls"]}, PROCESS, {}).find_home
 
 
 def test_more_privileges_are_refused_by_name() -> None:
     """``--privileged`` is a refusal, not an option that does nothing."""
     with pytest.raises(LaunchFailed, match="no more than the container"):
-        check({"args": ["ls"], "privileged": True}, PROCESS)
+        check({"args": ["ls"], "privileged": True}, PROCESS, {})
 
 
 @given(st.binary(max_size=50))

@@ -62,7 +62,7 @@ def test_defaults_are_ocis() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (["linux", "seccomp"], {"defaultAction": "SCMP_ACT_ERRNO"}, "linux.seccomp"),
+        (["linux", "seccomp"], {"defaultAction": "SCMP_ACT_NOTIFY"}, "linux.seccomp"),
         (["hooks"], {"prestart": []} | {"poststop": [1]}, "hooks"),
         (["linux", "resources"], {"memory": {"limit": 1}}, "linux.resources.memory"),
         (["process", "apparmorProfile"], "x", "process.apparmorProfile"),
@@ -114,7 +114,8 @@ PLACES = [
     ["process", "user"], ["process", "capabilities"], ["process", "rlimits"], ["mounts"],
     ["mounts", 0], ["mounts", 0, "options"], ["linux"], ["linux", "namespaces"],
     ["linux", "sysctl"], ["linux", "uidMappings"], ["linux", "resources"], ["annotations"],
-    ["hostname"], ["process", "consoleSize"], ["linux", "devices"], ["linux", "maskedPaths"],
+    ["hostname"], ["process", "consoleSize"], ["linux", "seccomp"], ["linux", "seccomp", "flags"],
+    ["linux", "devices"], ["linux", "maskedPaths"],
 ]  # fmt: skip
 
 
