@@ -126,13 +126,16 @@ def visit(target: Target, options: Options, proxy: Proxy | None = None) -> Outco
         signals=signals,
         proxy=proxy or Proxy(),
     )
+    goodbye = ""
     try:
         outcome = Outcome(attachment.run(), is_whole=True)
     except Left as left:
         outcome = Outcome(left.status, str(left), is_lost=isinstance(left, Over) and left.is_lost)
+        if outcome.line == DETACHED:  # by which the server knows that this was meant
+            goodbye = DETACHED
     finally:
         try:
-            attachment.line.hang_up(_GOODBYE, line if line == DETACHED else "")
+            attachment.line.hang_up(_GOODBYE, goodbye)
         finally:
             was_raw = user.is_raw
             user.restore()

@@ -61,16 +61,18 @@ def check(fields: dict[str, Any], process: dict[str, Any], linux: dict[str, Any]
     """
     if fields.get("privileged"):
         raise LaunchFailed("privileges", errno.EPERM, "exec gives no more than the container has")
-    env, user = fields.get("env", []), _text(fields, "user")
-    if not isinstance(env, list) or not all(isinstance(entry, str) for entry in env):
+    given: Any = fields.get("env", [])
+    if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
         raise _bad("env is a list of texts")
-    names = {entry.partition("=")[0] for entry in cast("list[str]", env)}
-    kept = [entry for entry in process.get("env", []) if entry.partition("=")[0] not in names]
+    env, user = cast("list[str]", given), _text(fields, "user")
+    names = {entry.partition("=")[0] for entry in env}
+    own: list[str] = process.get("env", [])
+    kept = [entry for entry in own if entry.partition("=")[0] not in names]
     rows, cols = (_size(fields, name) for name in ("rows", "cols"))
     policy = _text(fields, "on_disconnect") or POLICIES[0]
     if policy not in POLICIES:
         raise _bad(f"on_disconnect is one of {', '.join(POLICIES)}")
-    asked = {
+    asked: dict[str, Any] = {
         **process,
         "args": fields.get("args"),
         "env": [*kept, *env],

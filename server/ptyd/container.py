@@ -64,9 +64,12 @@ class Container:
     def add_session(self, fields: dict[str, Any], fds: list[int], *, spliced: bool) -> None:
         """Take over a session and its descriptors from the keeper."""
         number = int(fields["session"])
+
+        def start_screen(sock: socket.socket) -> None:
+            self._request({"type": "screen", "session": number}, sock)
+
         screens = Screens(
-            lambda sock: self._request({"type": "screen", "session": number}, sock),
-            lambda: self._request({"type": "end-screen", "session": number}, None),
+            start_screen, lambda: self._request({"type": "end-screen", "session": number}, None)
         )
         named = dict(zip(fields["fds"], fds, strict=True))
         # An older keeper does not say: its one session is what run was asked for.
