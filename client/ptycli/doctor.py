@@ -8,6 +8,7 @@ from ptycli.arguments import Parser
 from ptycli.probe import Finding, Status, run_probe
 from ptycli.probe_host import HOST_PROBES
 from ptycli.probe_kernel import KERNEL_PROBES
+from ptycli.probe_network import NETWORK_PROBES
 
 USAGE = "ptyd doctor [--format text|json]"
 
@@ -16,7 +17,8 @@ def main(arguments: list[str]) -> int:
     parser = Parser("doctor", "Try what boxes are made of, and say what is missing.", USAGE)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
-    findings = [run_probe(probe) for probe in (*KERNEL_PROBES, *HOST_PROBES)]
+    probes = (*KERNEL_PROBES, *HOST_PROBES, *NETWORK_PROBES)
+    findings = [run_probe(probe) for probe in probes]
     well = not any(lacking(finding) for finding in findings)
     if options.format == "json":
         print(json.dumps({"ok": well, "probes": [as_json(one) for one in findings]}, indent=2))

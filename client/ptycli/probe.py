@@ -93,15 +93,15 @@ def run_probe(probe: Probe) -> Finding:
     return Finding(probe.name, probe.needed, Status(status), detail, advice)
 
 
-def in_user_namespace() -> tuple[int, int]:
-    """Return a child in a user namespace of its own; it lives until the fd is closed."""
+def in_user_namespace(others: int = 0) -> tuple[int, int]:
+    """Return a child in a new user namespace (and others); it lives until the fd is closed."""
     told, tell = os.pipe2(os.O_CLOEXEC)
     held, hold = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
         os.close(hold)
         try:
-            sc.unshare(sc.CLONE_NEWUSER)
+            sc.unshare(sc.CLONE_NEWUSER | others)
             os.write(tell, b"!")
             os.read(held, 1)
         finally:

@@ -43,7 +43,7 @@ def _ids() -> Result:
         return limited(maps.notice, advice)
     child, hold = in_user_namespace()
     try:
-        complaint = _map(child, maps)
+        complaint = write_maps(child, maps)
         if complaint:
             return limited(f"only root exists inside: {complaint}", advice)
         with open(f"/proc/{child}/uid_map", encoding="ascii") as file:
@@ -54,11 +54,14 @@ def _ids() -> Result:
         os.waitpid(child, 0)
 
 
-def _map(child: int, maps: IdMaps) -> str:
+def write_maps(child: int, maps: IdMaps) -> str:
     """Write both maps; return what newuidmap or newgidmap complained of."""
+    if maps.notice:  # a single id may be mapped by its owner (user_namespaces(7))
+        with open(f"/proc/{child}/setgroups", "w", encoding="ascii") as file:
+            file.write("deny")
     for kind, ranges in (("uid", maps.uids), ("gid", maps.gids)):
         numbers = [str(number) for part in ranges for number in part]
-        if maps.rooted:
+        if maps.rooted or maps.notice:
             with open(f"/proc/{child}/{kind}_map", "w", encoding="ascii") as file:
                 file.write(" ".join(numbers))
             continue

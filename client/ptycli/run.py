@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptyc.address import Target
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
@@ -18,14 +18,13 @@ from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.names import random_name
+from ptycli.network import Choice, check_options, choose_network, etc_files
+from ptycli.network import add_options as add_network_options
 from ptycli.rm import remove
 from ptycli.skeleton import build_skeleton
-from ptycli.spec import BoxOptions, Volume, make_spec, parse_volume
+from ptycli.spec import BoxOptions, make_spec, parse_volume
 from ptykeep import state
 from ptykeep.launch import StartFailed, Starting, start_keeper
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _PATIENCE = 5.0
 """Seconds that a keeper which could not start may take to end."""
@@ -149,7 +148,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
     add("--hostname", metavar="NAME", help="default: the container's name")
     add("-v", "--volume", metavar="SRC:DST[:ro]", action="append", default=[])
-    add("--network", choices=("none", "host"), default="none", help="default: none")
+    add_network_options(add)
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
     add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
     add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
@@ -206,6 +205,7 @@ def check(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise Failure(str(error)) from None
     options.listeners, options.tls = listeners(options)
+    check_options(options)
 
 
 def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
@@ -246,22 +246,23 @@ def write_down(container: Container, options: argparse.Namespace) -> str:
         maps = rootless()
     if options.tls:
         prepare_tls(container, options)
+    network = choose_network(options, [])
     hostname = options.hostname or options.name.replace("_", "-")
     rootfs = f"{container.directory}/bundle/rootfs"
     os.makedirs(rootfs, 0o700)
     os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
     build_skeleton(
         rootfs,
-        hostname=hostname,
+        etc=etc_files(network, hostname),
         binds=[volume.mount_point for volume in options.volume],
         owner=(maps.root_uid, maps.root_gid),
     )
     try:
-        spec = make_spec(box_options(options, maps, hostname, options.volume))
+        spec = make_spec(box_options(options, maps, hostname, network))
     except ValueError as error:  # -e and --env-file: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
-    return maps.notice
+    return "; ".join(notice for notice in (maps.notice, network.notice) if notice)
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:
@@ -302,7 +303,7 @@ def prepare_tls(container: Container, options: argparse.Namespace) -> None:
 
 
 def box_options(
-    options: argparse.Namespace, maps: IdMaps, hostname: str, volumes: Sequence[Volume]
+    options: argparse.Namespace, maps: IdMaps, hostname: str, network: Choice
 ) -> BoxOptions:
     fixed: str | tuple[int, int] = options.fixed_size
     rows, cols = window_size() if isinstance(fixed, str) else fixed
@@ -319,6 +320,7 @@ def box_options(
         "log_max": options.log_max,
         "size": options.size,
         "one_driver": options.one_driver,
+        "network": network.wish,
     }
     return BoxOptions(
         args=options.command,
@@ -330,8 +332,8 @@ def box_options(
         tty=options.tty,
         rows=rows,
         cols=cols,
-        volumes=volumes,
-        network=options.network,
+        volumes=options.volume,
+        network=network.mode,
         annotations={state.OPTIONS: json.dumps(own)},
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from ordinary_user import Account, ordinary_user
 from ptyd_user import Ptyd
+from small_world import small_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,26 @@ def test_a_missing_newuidmap_is_a_limit(account: Account) -> None:
 
     assert found["ids"]["status"] == "limited"
     assert "uidmap" in found["ids"]["advice"]
+
+
+@pytest.mark.parametrize("helper", ["pasta", "slirp4netns"])
+def test_a_network_helper_is_tried(tmp_path: Path, account: Account, helper: str) -> None:
+    """Either, as root and as a user: a box is connected. Without one the line names a package."""
+    programs = {f"/usr/bin/{name}" for name in ("pasta", "slirp4netns")}
+    with small_world(tmp_path / "resolv.conf", *(programs - {f"/usr/bin/{helper}"})) as world:
+        root = examine(Ptyd(str(tmp_path / "root"), prefix=world.prefix), 0)
+        prefix = [*world.prefix, *account.prefix]
+        place = f"{account.home}/doctor"
+        theirs = Ptyd(place, programs=account.programs, prefix=prefix, HOME=account.home)
+        user = examine(theirs, 0)
+    with small_world(tmp_path / "resolv.conf", *programs) as world:
+        without = examine(Ptyd(str(tmp_path / "root"), prefix=world.prefix), 0)
+
+    for found in (root, user):
+        assert found["/dev/net/tun"]["status"] == "ok"
+        assert found["private network"]["detail"] == f"by {helper}"
+    assert without["private network"]["status"] == "missing"
+    assert "passt" in without["private network"]["advice"]
 
 
 def test_a_wrong_format_is_one_line(ptyd: Ptyd) -> None:
