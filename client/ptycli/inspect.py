@@ -51,6 +51,7 @@ def describe(container: Container) -> dict[str, Any]:
         "Intake": fields.get("intake"),
         "Damage": _damage(container),
         "Listeners": fields.get("listeners", []),
+        "Network": fields.get("network"),
         "Config": {
             "Hostname": spec["hostname"],
             "Tty": process["terminal"],

@@ -22,6 +22,7 @@ VERBS: Final = {
     "share": "make a link that lets others watch or drive",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",
+    "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package with the same name."""
 

@@ -19,6 +19,8 @@ from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.names import random_name
+from ptycli.network import Choice, check_options, choose_network, etc_files
+from ptycli.network import add_options as add_network_options
 from ptycli.rm import remove
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
@@ -158,7 +160,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--group-add", metavar="GROUP", action="append", default=[])
     add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
     add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
-    add("--network", choices=("none", "host"), default="none", help="default: none")
+    add_network_options(add)
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
     add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
     add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
@@ -216,6 +218,7 @@ def check(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise Failure(str(error)) from None
     options.listeners, options.tls = listeners(options)
+    check_options(options)
 
 
 def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
@@ -256,6 +259,7 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
         maps = rootless()
     if options.tls:
         prepare_tls(container, options)
+    network = choose_network(options, [])
     hostname = options.hostname or options.name.replace("_", "-")
     rootfs = f"{container.directory}/bundle/rootfs"
     os.makedirs(rootfs, 0o700)
@@ -263,7 +267,7 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     owner = (maps.root_uid, maps.root_gid)
     build_skeleton(
         rootfs,
-        hostname=hostname,
+        etc=etc_files(network, hostname),
         binds=[each.mount_point for each in options.mounts],
         owner=owner,
     )
@@ -275,11 +279,12 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
             owner if maps.rooted else None,
         )
         user = find_user(rootfs, options.user, options.group_add, maps)
-        spec = make_spec(box_options(options, maps, hostname, mounts, user))
+        spec = make_spec(box_options(options, maps, hostname, mounts, user=user, network=network))
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
-    return [maps.notice] * bool(maps.notice) + [privilege.PRIVILEGED] * options.privileged
+    notices = [maps.notice, network.notice, privilege.PRIVILEGED * options.privileged]
+    return [notice for notice in notices if notice]
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:
@@ -324,7 +329,9 @@ def box_options(
     maps: IdMaps,
     hostname: str,
     mounts: Sequence[mount.Volume | mount.Tmpfs],
+    *,
     user: User,
+    network: Choice,
 ) -> BoxOptions:
     fixed: str | tuple[int, int] = options.fixed_size
     rows, cols = window_size() if isinstance(fixed, str) else fixed
@@ -341,6 +348,7 @@ def box_options(
         "log_max": options.log_max,
         "size": options.size,
         "one_driver": options.one_driver,
+        "network": network.wish,
     }
     return BoxOptions(
         args=options.command,
@@ -358,7 +366,7 @@ def box_options(
         user=user,
         privileges=options.privileges,
         init=options.init,
-        network=options.network,
+        network=network.mode,
         annotations={state.OPTIONS: json.dumps(own)},
     )
 

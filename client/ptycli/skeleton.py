@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ptylaunch.rootfs import Rootfs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Top folders that are links into /usr on a merged host (file-hierarchy(7))."""
@@ -55,11 +55,6 @@ tty:x:5:
 users:x:100:
 nogroup:x:65534:
 """
-_HOSTS: Final = """\
-127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-127.0.1.1\t{hostname}
-"""
 _NSSWITCH: Final = """\
 passwd: files
 group: files
@@ -78,10 +73,15 @@ def host_trees() -> list[str]:
 
 
 def build_skeleton(
-    rootfs: str, *, hostname: str, binds: Sequence[str] = (), owner: tuple[int, int] | None = None
+    rootfs: str,
+    *,
+    etc: Mapping[str, str],
+    binds: Sequence[str] = (),
+    owner: tuple[int, int] | None = None,
 ) -> None:
     """Make the root in the new folder ``rootfs``.
 
+    ``etc`` are texts of files in /etc by name (:func:`ptycli.network.etc_files`).
     ``binds`` are targets of volumes, as absolute paths; one that ends in ``/`` is a folder, else a
     file. ``owner`` is the host's (uid, gid) of the box's root, who then owns everything.
     """
@@ -90,7 +90,7 @@ def build_skeleton(
         os.makedirs(rootfs, mode=0o755, exist_ok=True)
         root = Rootfs(os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         try:
-            _make_all(root, rootfs, hostname, binds)
+            _make_all(root, rootfs, etc, binds)
         finally:
             os.close(root.fd)
     finally:
@@ -99,7 +99,7 @@ def build_skeleton(
         _give(rootfs, owner)
 
 
-def _make_all(root: Rootfs, rootfs: str, hostname: str, binds: Sequence[str]) -> None:
+def _make_all(root: Rootfs, rootfs: str, etc: Mapping[str, str], binds: Sequence[str]) -> None:
     for name, mode in _FOLDERS.items():
         _make_folder(root, name)
         os.chmod(os.path.join(rootfs, name), mode)  # no link is there yet
@@ -110,7 +110,7 @@ def _make_all(root: Rootfs, rootfs: str, hostname: str, binds: Sequence[str]) ->
         ("etc/mtab", "/proc/mounts"),
     ):
         _link(root, target, name)
-    _write_etc(root, hostname)
+    _write_etc(root, etc)
     for name in _COPIED:
         _copy(root, "/etc/" + name, "etc/" + name)
     _link_localtime(root)
@@ -171,17 +171,15 @@ def _write(root: Rootfs, name: str, data: bytes) -> None:
         file.write(data)
 
 
-def _write_etc(root: Rootfs, hostname: str) -> None:
+def _write_etc(root: Rootfs, etc: Mapping[str, str]) -> None:
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
     files = {
         "passwd": _USERS.format(shell=shell),
         "group": _GROUP,
-        "hosts": _HOSTS.format(hostname=hostname),
-        "hostname": hostname + "\n",
         "nsswitch.conf": _NSSWITCH,
-        "resolv.conf": "",
         "shells": f"/bin/sh\n{shell}\n",
         "host.conf": "multi on\n",
+        **etc,
     }
     for name, text in files.items():
         _write(root, "etc/" + name, text.encode())

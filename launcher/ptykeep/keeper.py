@@ -24,6 +24,7 @@ from ptykeep.session import Session, open_session
 
 if TYPE_CHECKING:
     from ptykeep.execution import Executions
+    from ptykeep.network import Network
     from ptylaunch.container import Box
 
 STOP_TIMEOUT = 10.0
@@ -46,6 +47,7 @@ class Keeper:
         self.uid = identity.server_uid(self.spec)
         self.screens = Screens(request["path"], self.directory, self.uid)
         self.box: Box | None = None
+        self.network: Network | None = None
         self.session: Session | None = None
         self.executions: Executions
         self.state: dict[str, Any] = {
@@ -91,6 +93,7 @@ class Keeper:
             self.box = build(self.spec, self.directory, stdio=self.session.stdio)
             self.session.adopt(self.box.pty_fd, self.box.tty_fd)
             self._announce()
+            self._connect()
             self.save(status="created", init_pid=self.box.init_pid, pid=self.box.pid)
             self.box.start()
             self.session.close_program_ends()
@@ -98,6 +101,17 @@ class Keeper:
         except BaseException:
             self.abandon()
             raise
+
+    def _connect(self) -> None:
+        """Give the box its network, before its program runs."""
+        assert self.box is not None
+        wish = self.options.get("network")
+        if wish is not None:
+            from ptykeep.network import Network  # most of it is only needed here
+
+            place = f"{state.socket_dir(self.dirs, self.id)}/network"
+            self.network = Network(wish, self.directory, place, self.state)
+            self.network.start(self.box.target)
 
     def _bind(self) -> None:
         for wanted in self.options["listen"]:
@@ -137,6 +151,8 @@ class Keeper:
         """Undo a start that failed: the container never was."""
         self.server.kill()
         self.screens.end_all()
+        if self.network is not None:
+            self.network.stop()
         if self.box is not None:
             self.box.close()
         state.remove_container(self.dirs, self.id)
@@ -167,12 +183,16 @@ class Keeper:
             coming = self.executions.filenos()
             for fd in coming:
                 poll.register(fd, select.POLLIN)
+            if self.network is not None and self.network.host is not None:
+                poll.register(self.network.host, select.POLLIN)
             for fd, _ in poll.poll(self._timeout()):
                 if fd == self._wakeup:
                     for number in os.read(fd, 64):
                         self._on_signal(number)
                 elif fd in coming:
                     self.executions.advance(fd)
+                elif self.network is not None and self.network.is_host(fd):
+                    self._dirty |= self.network.on_host_change()
                 else:
                     self._on_server()
             self._on_time()
@@ -181,6 +201,8 @@ class Keeper:
         """Return milliseconds until something is due, None for never."""
         due = [at for at in (self._kill_at, self.server.restart_at, self.server.kill_at) if at]
         due += self.executions.deadlines()
+        if self.network is not None and self.network.restart_at is not None:
+            due.append(self.network.restart_at)
         if self._dirty:
             due.append(time.monotonic() + 1.0)
         return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
@@ -203,6 +225,8 @@ class Keeper:
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             self._signal_init(signal.SIGKILL)
+        if self.network is not None:
+            self._dirty |= self.network.on_time(now)
         if self._dirty:
             self.save()
         self.executions.on_time(now)
@@ -220,6 +244,9 @@ class Keeper:
                 return
             if pid == self.server.pid:
                 self._on_server_exit(os.waitstatus_to_exitcode(status))
+            elif self.network is not None and pid == self.network.pid:
+                self.network.on_reaped(os.waitstatus_to_exitcode(status))
+                self.save()
             elif self.box is not None and pid == self.box.init_pid:
                 self._on_exit(exit_status(status))
             else:
@@ -235,6 +262,8 @@ class Keeper:
         assert self.session is not None
         assert self.box is not None
         self._kill_at = None
+        if self.network is not None:
+            self.network.stop()
         self.session.status = status
         self.box.close_target()
         self.save(status="exited", exit_status=status, finished=time.time())

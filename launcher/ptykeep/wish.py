@@ -62,9 +62,10 @@ def check(fields: dict[str, Any], process: dict[str, Any], linux: dict[str, Any]
     if fields.get("privileged"):
         raise LaunchFailed("privileges", errno.EPERM, "exec gives no more than the container has")
     given: Any = fields.get("env", [])
-    if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
+    texts: list[Any] = list(given) if isinstance(given, list) else [None]  # pyright: ignore[reportUnknownArgumentType]
+    if not all(isinstance(entry, str) for entry in texts):
         raise _bad("env is a list of texts")
-    env, user = cast("list[str]", given), _text(fields, "user")
+    env, user = cast("list[str]", texts), _text(fields, "user")
     names = {entry.partition("=")[0] for entry in env}
     own: list[str] = process.get("env", [])
     kept = [entry for entry in own if entry.partition("=")[0] not in names]

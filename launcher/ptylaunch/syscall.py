@@ -83,6 +83,7 @@ _NR_FSCONFIG: Final = 431
 _NR_FSMOUNT: Final = 432
 _NR_CLOSE_RANGE: Final = 436
 _NR_OPENAT2: Final = 437
+_NR_PIDFD_GETFD: Final = 438
 _NR_MOUNT_SETATTR: Final = 442
 _NR_KEYCTL: Final = {
     "x86_64": 250,
@@ -278,6 +279,12 @@ def openat2(dir_fd: int, path: str, flags: int, resolve: int, mode: int = 0) -> 
         ),
         path,
     )
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """Return a close-on-exec copy of a descriptor of another process."""
+    numbers = [ctypes.c_long(number) for number in (_NR_PIDFD_GETFD, pidfd, fd, 0)]
+    return _checked(_syscall(*numbers))
 
 
 def reset_hidden_signals() -> None:

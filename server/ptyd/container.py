@@ -15,6 +15,7 @@ from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Callable
 
     from ptyd.execution import Request

@@ -16,7 +16,9 @@ def rootfs(tmp_path: Path) -> Path:
     umask = os.umask(0o077)
     try:
         build_skeleton(
-            str(tmp_path / "rootfs"), hostname="otter", binds=["/data/", "/a/b/file", "/usr/x/"]
+            str(tmp_path / "rootfs"),
+            etc={"hosts": "127.0.1.1 otter", "hostname": "otter\n"},
+            binds=["/data/", "/a/b/file", "/usr/x/"],
         )
     finally:
         os.umask(umask)
@@ -71,7 +73,7 @@ def test_the_umask_is_left_as_it_was(rootfs: Path) -> None:
     """It belongs to the process."""
     before = os.umask(0o022)
     os.umask(before)
-    build_skeleton(str(rootfs.parent / "other"), hostname="x")
+    build_skeleton(str(rootfs.parent / "other"), etc={})
     after = os.umask(before)
 
     assert after == before
@@ -104,7 +106,7 @@ def test_targets_behind_links_stay_inside(tmp_path: Path) -> None:
     (rootfs / "out").symlink_to(host)
     (rootfs / host.relative_to("/")).mkdir(parents=True)
     binds = [f"/var/run/{name}/folder/", f"/var/run/{name}/file", "/out/x/", "/../../up/"]
-    build_skeleton(str(rootfs), hostname="x", binds=binds)
+    build_skeleton(str(rootfs), etc={}, binds=binds)
 
     assert not Path("/run", name).exists()
     assert list(host.iterdir()) == []

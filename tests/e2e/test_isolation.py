@@ -75,12 +75,13 @@ def test_descriptors_are_only_the_three(ptyd: Ptyd) -> None:
         assert inside(ptyd, "ls /proc/$$/fd", mode).split() == ["0", "1", "2"]
 
 
-def test_there_is_no_network(ptyd: Ptyd) -> None:
+def test_network_none_has_no_network(ptyd: Ptyd) -> None:
     """Only a loopback of its own, on which the host's ports are not."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         connect = f"exec 3<>/dev/tcp/127.0.0.1/{port}"
-        done = ptyd("run", "--rm", "bash", "-c", f"({connect}) && echo reached; cat /proc/net/dev")
+        script = f"({connect}) && echo reached; cat /proc/net/dev"
+        done = ptyd("run", "--rm", "--network", "none", "bash", "-c", script)
 
     assert b"reached" not in done.out
     assert [line.split(b":")[0].strip() for line in done.out.splitlines()[2:]] == [b"lo"]

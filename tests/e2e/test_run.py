@@ -269,7 +269,7 @@ def test_a_read_only_volume_cannot_be_written(ptyd: Ptyd, tmp_path: Path) -> Non
 def test_the_network_is_none_or_the_hosts(ptyd: Ptyd) -> None:
     """None has only a loopback of its own; host has the host's interfaces."""
     show = ["sh", "-c", "cut -d: -f1 -s /proc/net/dev"]
-    none = ptyd("run", "--rm", *show).out.decode().split()
+    none = ptyd("run", "--rm", "--network", "none", *show).out.decode().split()
     host = ptyd("run", "--rm", "--network", "host", *show).out.decode().split()
 
     assert none == ["lo"]

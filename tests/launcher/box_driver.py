@@ -94,7 +94,7 @@ def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]
     os.mkdir(os.path.join(state, "bundle"))
     build_skeleton(
         os.path.join(state, "bundle/rootfs"),
-        hostname="brave_otter",
+        etc={"hosts": "127.0.1.1\tbrave_otter\n", "hostname": "brave_otter\n"},
         binds=[volume.mount_point for volume in volumes],
         owner=(maps.root_uid, maps.root_gid) if os.geteuid() == 0 else None,
     )

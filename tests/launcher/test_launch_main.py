@@ -33,7 +33,7 @@ def bundle(tmp_path: Path) -> Path:
         {"destination": tree, "type": "bind", "source": tree, "options": ["rbind", "ro"]}
         for tree in host_trees()
     ]
-    build_skeleton(str(tmp_path / "rootfs"), hostname="x")
+    build_skeleton(str(tmp_path / "rootfs"), etc={})
     write(tmp_path, spec)
     return tmp_path
 

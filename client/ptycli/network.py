@@ -1,0 +1,159 @@
+"""Which network a box gets, which ports of the host lead into it, and what it knows of names."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ptycli.arguments import Failure
+from ptykeep.helper import Port
+from ptykeep.host import choose, has_default_route
+from ptykeep.netlink import Prefix, prefix_of, routes
+from ptylaunch.errors import LaunchFailed
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+_SUBNETS: Final = ("10.0.2", "10.254.2", "172.31.254", "192.168.254", "10.198.51", "198.18.2")
+"""For the box's side; the first that the host has no way to, or its way there would be hidden."""
+
+_HOSTS: Final = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_HOST_NAMES: Final = "host.containers.internal host.docker.internal"
+
+
+class Choice(NamedTuple):
+    """``mode`` is none, host or private; ``wish`` is for the keeper, when it is private."""
+
+    mode: str
+    wish: dict[str, Any] | None = None
+    notice: str = ""
+    """One line for the user when there is no network, and nobody asked for none."""
+
+
+def add_options(add: Callable[..., Any]) -> None:
+    add(
+        "--network",
+        choices=("none", "host", "private"),
+        help="private: outwards, but not to this host; the default where pasta or slirp4netns is",
+    )
+    add("--allow-host", action="store_true", help="let --network private reach this host, too")
+    add(
+        "-p",
+        "--publish",
+        metavar="[HOST:]HPORT:CPORT",
+        action="append",
+        default=[],
+        help="lead a port of this host into the box; HOST is 127.0.0.1, CPORT may end in /udp",
+    )
+    add("-P", "--publish-all", action="store_true", help="publish what the image exposes")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Read ``-p``; raise Failure for what does not go together."""
+    options.publish = [parse_port(text) for text in options.publish]
+    taken = [port[:3] for port in options.publish if port.port]
+    for port in options.publish:
+        if taken.count(port[:3]) > 1:
+            raise Failure(f"-p: {port.host}:{port.port} is given twice")
+    if options.network in ("none", "host"):
+        for option, given in (("-p", options.publish), ("--allow-host", options.allow_host)):
+            if given:
+                raise Failure(f"{option} wants --network private")
+
+
+def parse_port(text: str) -> Port:
+    """Read ``[[HOST:]HPORT:]CPORT[/tcp|/udp]``."""
+    ports, slash, protocol = text.partition("/")
+    outside, _, inside = ports.rpartition(":")
+    host, _, port = outside.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    numbers = [int(number) for number in (port or "0", inside) if _is_port(number)]
+    good = _is_address(host) and protocol in (("tcp", "udp") if slash else ("",))
+    if len(numbers) != 2 or not numbers[1] or not good:
+        raise Failure(f"-p {text}: it looks like [HOST:]HPORT:CPORT, HOST an address")
+    return Port(protocol or "tcp", host, *numbers)
+
+
+def choose_network(options: argparse.Namespace, exposed: list[Port]) -> Choice:
+    """Decide; raise Failure when what was asked for cannot be."""
+    if options.network in ("none", "host"):
+        return Choice(options.network)
+    ports = options.publish + (exposed if options.publish_all else [])
+    try:
+        choose([port for port in ports if port.port])
+        _try_tun()
+        subnet = _free_subnet()
+    except (LaunchFailed, OSError) as error:
+        reason = _reason(error)
+        if options.network or options.publish or options.allow_host:
+            raise Failure(f"--network private: {reason}") from None
+        return Choice("none", notice=f"the box has no network: {reason}")
+    wish = {
+        "subnet": subnet,
+        "ipv6": has_default_route(socket.AF_INET6),
+        "allow_host": options.allow_host,
+        "ports": [port._asdict() for port in ports],
+    }
+    return Choice("private", wish)
+
+
+def etc_files(choice: Choice, hostname: str) -> dict[str, str]:
+    """Return the files of /etc that say who and where one is, by name."""
+    hosts, resolv = _HOSTS + f"127.0.1.1\t{hostname}\n", ""
+    if choice.mode == "host":
+        hosts, resolv = _read("/etc/hosts") or hosts, _read("/etc/resolv.conf")
+    elif choice.wish is not None:
+        subnet = choice.wish["subnet"]
+        hosts = _HOSTS + f"{subnet}.100\t{hostname}\n"
+        if choice.wish["allow_host"]:
+            hosts += f"{subnet}.2\t{_HOST_NAMES}\n"
+        resolv = f"nameserver {subnet}.3\n"
+    return {"hosts": hosts, "hostname": hostname + "\n", "resolv.conf": resolv}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65536
+
+
+def _try_tun() -> None:
+    """Raise OSError when the device is not there, or not ours to open."""
+    os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+
+
+def _free_subnet() -> str:
+    used = [route.to for route in routes() if route.to.length]
+    for subnet in _SUBNETS:
+        prefix = prefix_of(f"{subnet}.0/24")
+        if not any(_overlap(prefix, other) for other in used):
+            return subnet
+    raise OSError(errno.EADDRNOTAVAIL, "the host has routes to every subnet that a box could have")
+
+
+def _overlap(one: Prefix, other: Prefix) -> bool:
+    return one.covers(other) or other.covers(one)
+
+
+def _reason(error: LaunchFailed | OSError) -> str:
+    if isinstance(error, OSError):
+        return ": ".join(part for part in (error.filename, error.strerror) if part)
+    return error.detail
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,61 @@
+"""Whether a box could get a network of its own: one is connected, as a keeper does it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any, Final
+
+from ptycli.idmap import rooted, rootless
+from ptycli.probe import Probe, Result, in_user_namespace, limited, missing, ok
+from ptycli.probe_host import write_maps
+from ptykeep import state
+from ptykeep.host import choose
+from ptykeep.network import Network
+from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.target import open_target
+
+_INSTALL: Final = "apt-get install passt, or slirp4netns"
+
+
+def _tun() -> Result:
+    os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    return ok("there, and ours to open")
+
+
+def _private() -> Result:
+    """Connect the namespaces of a child, which then ends with them."""
+    try:
+        choose()
+    except LaunchFailed as failure:
+        installed = "route" in failure.detail
+        return limited(failure.detail) if installed else missing(failure.detail, _INSTALL)
+    maps = rooted(state.RANGE_FIRST) if os.geteuid() == 0 else rootless()
+    child, hold = in_user_namespace(sc.CLONE_NEWNET)
+    told: dict[str, Any] = {}
+    wish: dict[str, Any] = {"subnet": "10.0.2", "ipv6": False, "allow_host": False, "ports": []}
+    try:
+        complaint = write_maps(child, maps)
+        if complaint:
+            return missing(complaint, "see ids")
+        with tempfile.TemporaryDirectory(prefix="ptyd-doctor-") as folder:
+            network = Network(wish, folder, f"{folder}/helper", told)
+            target = open_target(child)
+            try:
+                network.start(target)
+                return ok(f"by {told['network']['helper']}")
+            except LaunchFailed as failure:
+                return missing(str(failure), _INSTALL)
+            finally:
+                network.stop()
+                target.close()
+    finally:
+        os.close(hold)
+        os.waitpid(child, 0)
+
+
+NETWORK_PROBES: Final = (
+    Probe("/dev/net/tun", _tun, advice="modprobe tun, and chmod 666 /dev/net/tun"),
+    Probe("private network", _private, advice=_INSTALL),
+)
