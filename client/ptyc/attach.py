@@ -126,13 +126,14 @@ def visit(target: Target, options: Options, proxy: Proxy | None = None) -> Outco
         signals=signals,
         proxy=proxy or Proxy(),
     )
+    outcome = Outcome(FAILED)  # of a bug
     try:
         outcome = Outcome(attachment.run(), is_whole=True)
     except Left as left:
         outcome = Outcome(left.status, str(left), is_lost=isinstance(left, Over) and left.is_lost)
     finally:
         try:
-            attachment.line.hang_up(_GOODBYE, line if line == DETACHED else "")
+            attachment.line.hang_up(_GOODBYE, outcome.line if outcome.line == DETACHED else "")
         finally:
             was_raw = user.is_raw
             user.restore()
