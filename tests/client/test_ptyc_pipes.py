@@ -250,8 +250,8 @@ import sys
 from ptyc import line, main, reconnect
 reconnect.GRACE = 0.3
 hang_up = line.Line.hang_up
-def hang_up_and_tell(self, patience):
-    hang_up(self, patience)
+def hang_up_and_tell(self, *arguments):
+    hang_up(self, *arguments)
     open(sys.argv[2], "w").close()
 line.Line.hang_up = hang_up_and_tell
 sys.exit(main.main(sys.argv[1:2]))

@@ -1,10 +1,14 @@
-"""The attach message: what a client wishes, checked field by field before anything is done."""
+"""Attaching: what a client wishes, checked field by field, and what a session says of itself."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ptyd.session.people import ROLES
+from ptywire.message import SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from ptyd.session.session import Session
 
 
 class Wish(NamedTuple):
@@ -55,6 +59,22 @@ def parse_attach(fields: dict[str, Any]) -> Wish | str:
         hidden=fields.get("hidden") is True,
         answers=fields.get("answers") is True,
     )
+
+
+def greeting(session: Session) -> dict[str, Any]:
+    """Return the fields of a hello that are the same for whoever attaches."""
+    rows, cols = session.size
+    return {
+        "event": "hello",
+        "protocol": SUBPROTOCOL,
+        "session": session.number,
+        "epoch": session.epoch,
+        "tty": session.tty,
+        "start": session.journal.start,
+        "end": session.journal.end,
+        "rows": rows,
+        "cols": cols,
+    }
 
 
 def _is_offset(value: object) -> bool:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ptyd.net.access import lesser
-from ptyd.net.attach import Wish, parse_attach
+from ptyd.net.attach import Wish, greeting, parse_attach
 from ptyd.net.window import Window
 from ptyd.session.people import OWNER, VIEW
 from ptyd.session.pictures import VISIBLE, WITH_HISTORY
@@ -17,7 +17,6 @@ from ptywire.message import (
     CLOSE_REFUSED,
     CLOSE_VIOLATION,
     SIGNALS,
-    SUBPROTOCOL,
     Ack,
     Attach,
     ClientMessage,
@@ -175,28 +174,18 @@ class Viewer:
         self.session = session
         self.cursor = self.rendered = start
         self._mark = session.marks.number_at(start)
-        journal = session.journal
         fields = {
-            "event": "hello",
-            "protocol": SUBPROTOCOL,
             "client": client.hex(),
             "id": self.number,
-            "session": session.number,
-            "epoch": session.epoch,
             "role": self.role,
-            "tty": session.tty,
             "input": typist.position,
             "doubt": typist.doubt,
-            "start": journal.start,
-            "end": journal.end,
             "from": start,
             "snapshot": picture,
             "replay": not picture and wish.start == "snapshot",
-            "rows": session.size[0],
-            "cols": session.size[1],
             "name": self._container.name,
         }
-        self._send(Event(fields))
+        self._send(Event(greeting(session) | fields))
         if session.full:
             self._send(Event({"event": "journal", "state": "full"}))
         if self._ended:
