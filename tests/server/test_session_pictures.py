@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ptyd.net.window import FLOOR
 from ptyd.screen import link as module
 from ptyd.session import pictures
 from served import Served
-from wire_client import ATTACH
+from wire_client import ATTACH, VISIBLE
 
 if TYPE_CHECKING:
     import asyncio
@@ -64,6 +65,23 @@ def test_nobody_waits_for_ever_for_a_screen_that_works(
     assert b"something to see" in late.output
     assert link.is_running
     assert not link.is_wanted
+
+
+def test_a_picture_of_where_one_is_holds_nothing_up(served: Served) -> None:
+    """A client that acknowledges progress only does not acknowledge it: there is none."""
+    for _ in range(23):
+        served.print(b"".join(b"\x1b[38;5;%dm#" % (n + 100) for n in range(80)))
+    client = served.attached()
+    client.wait_until(lambda: client.snapshots == 1)
+    assert len(client.output) > FLOOR
+    served.print(b"more")
+    client.read_until(b"more")
+    client.send(VISIBLE, b"\0")
+    client.send(VISIBLE, b"\1")
+    client.wait_until(lambda: client.snapshots == 2)
+    served.print(b"even more")
+
+    client.read_until(b"even more")
 
 
 def test_a_picture_is_encoded_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,6 @@ class Viewer:
         self.lossless = wish.lossless or not session.tty
         self.hold = wish.hold and self._granted == OWNER
         self._hidden = wish.hidden
-        self._window = Window(lossless=self.lossless)
         if not self.lossless:
             self._websocket.keep_little()
         self.number = session.people.join(self.role, wish.name).number
@@ -173,6 +172,7 @@ class Viewer:
         self._typist = typist
         self.session = session
         self.cursor = self.rendered = start
+        self._window = Window(lossless=self.lossless, start=start)
         self._mark = session.marks.number_at(start)
         fields = {
             "client": client.hex(),

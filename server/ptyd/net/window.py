@@ -35,8 +35,10 @@ class _Sent(NamedTuple):
 class Window:
     """Accounting for one viewer. Times are seconds of a monotonic clock, given by the caller."""
 
-    def __init__(self, *, lossless: bool) -> None:
+    def __init__(self, *, lossless: bool, start: int = 0) -> None:
+        """``start`` is the offset at which the viewer begins: it has what is before it."""
         self.lossless = lossless
+        self._acked = start
         self.size = CEILING if lossless else FLOOR
         self.rate: float | None = None
         self._flight: deque[_Sent] = deque()
@@ -65,6 +67,8 @@ class Window:
 
     def on_sent(self, end: int, size: int, now: float) -> None:
         """Note that ``size`` bytes, up to offset ``end``, are on their way."""
+        if end <= self._acked:
+            return  # a picture of where the viewer is: who tells of progress has none to tell of
         if self._delivered_at is None or not self._flight:
             self._delivered_at = now
         self._sent += size
@@ -84,6 +88,7 @@ class Window:
             newest = self._flight.popleft()
         if newest is None:
             return
+        self._acked = newest.end
         self._delivered = newest.total
         self._delivered_at = now
         took = now - newest.delivered_at
