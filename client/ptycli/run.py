@@ -18,6 +18,7 @@ from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
+from ptycli.limits import add_options, read_options, with_defaults
 from ptycli.names import random_name
 from ptycli.rm import remove
 from ptycli.skeleton import build_skeleton
@@ -159,6 +160,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
     add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
     add("--network", choices=("none", "host"), default="none", help="default: none")
+    add_options(parser)
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
     add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
     add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
@@ -204,6 +206,7 @@ def check(options: argparse.Namespace) -> None:
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = size_of(options.log_max)
+    options.resources = read_options(options)
     from ptywire.detach import parse_keys
     from ptywire.size import parse_policy
 
@@ -267,6 +270,8 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
         binds=[each.mount_point for each in options.mounts],
         owner=owner,
     )
+    options.cgroups_path = f"ptyd-{container.id}"
+    options.resources, notice = with_defaults(options.resources, options.cgroups_path)
     try:
         mounts = mount.prepare(
             options.mounts,
@@ -279,7 +284,8 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
-    return [maps.notice] * bool(maps.notice) + [privilege.PRIVILEGED] * options.privileged
+    notices = [maps.notice, notice, privilege.PRIVILEGED if options.privileged else ""]
+    return [each for each in notices if each]
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:
@@ -359,6 +365,8 @@ def box_options(
         privileges=options.privileges,
         init=options.init,
         network=options.network,
+        resources=options.resources,
+        cgroups_path=options.cgroups_path,
         annotations={state.OPTIONS: json.dumps(own)},
     )
 
