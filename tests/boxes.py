@@ -17,7 +17,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ptylaunch.cgroup import enter, open_doors
+
+if TYPE_CHECKING:
+    from ptylaunch.placement import Cgroup
 
 from account import new_account, system_python
 
@@ -62,23 +67,32 @@ def _ordinary() -> pwd.struct_passwd:
     return account
 
 
-def _account_of(user: str) -> pwd.struct_passwd:
+def account_of(user: str) -> pwd.struct_passwd:
     if user == ORDINARY:
         return _ordinary()
     return pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
 
 
 def run_box(
-    caller: Caller, args: list[str], *, driver: str = "box_driver", **request: Any
+    caller: Caller,
+    args: list[str],
+    *,
+    driver: str = "box_driver",
+    inside: Cgroup | None = None,
+    **request: Any,
 ) -> Result:
-    """Run one box to its end; what ``request`` may hold stands in the driver."""
+    """Run one box to its end; what ``request`` may hold stands in the driver.
+
+    ``inside`` is the cgroup that its caller is in.
+    """
     request |= {"args": args, "ids": caller.ids}
     with tempfile.TemporaryDirectory(prefix="boxes") as folder:
         place = _readable_copy(folder)
-        account = _account_of(caller.user)
+        account = account_of(caller.user)
         other = account.pw_uid != os.geteuid()
         bundle = Path(folder) / "state"  # closed to all others, as the real one is
         bundle.mkdir(mode=0o700)
+        doors = open_doors(inside) if inside else []
         os.chown(bundle, account.pw_uid, account.pw_gid)
         done = subprocess.run(
             [
@@ -95,6 +109,7 @@ def run_box(
             user=account.pw_uid if other else None,
             group=account.pw_gid if other else None,
             extra_groups=[] if other else None,
+            preexec_fn=lambda: enter(doors),
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                 "PYTHONPATH": f"{place}/launcher:{place}/client",
@@ -102,6 +117,8 @@ def run_box(
                 "CANARY": "caller-secret",
             },
         )
+        for door in doors:
+            os.close(door)
         assert done.returncode == 0, done.stderr
         return Result(**json.loads(done.stdout))
 

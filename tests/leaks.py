@@ -1,4 +1,4 @@
-"""What a test may not leave behind: processes, descriptors and mounts.
+"""What a test may not leave behind: processes, descriptors, mounts and cgroups.
 
 While a test runs, this process is the subreaper (prctl(2)) of all that it starts: keepers and tmux
 servers become its children instead of init's, so nothing can get out of sight.
@@ -12,6 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from cgroups import stale
 from waiting import wait_until
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def checked(folder: str | None = None) -> Iterator[None]:
     Mounts are looked for below ``folder``, for others on this machine may mount as well.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    fds, children = _descriptors(), descendants()
+    fds, children, cgroups = _descriptors(), descendants(), stale()
     assert libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     try:
         yield
@@ -42,6 +43,8 @@ def checked(folder: str | None = None) -> Iterator[None]:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
     assert not stayed, f"processes were left: {stayed}"
+    # Others on this machine make some as well, which are empty for a moment.
+    wait_until(lambda: not stale() - cgroups, within=_SETTLE, what="no cgroup is left")
     assert folder is None or not _mounts(folder), "mounts were left"
     assert _descriptors() == fds, "descriptors were left"
 

@@ -55,8 +55,13 @@ def address_of(text: str, default_host: str = "127.0.0.1") -> tuple[str, int]:
 
 
 def size_of(text: str) -> int:
-    """Return bytes of ``64m`` and the like, as docker has it: b, k, m, g, powers of 1024."""
-    match = re.fullmatch(r"([0-9]{1,15})([bkmg]?)b?", text.lower())
+    """Return bytes of ``64m`` and the like, as docker has it: b, k, m, g, t, powers of 1024.
+
+    Also ``1.5g``, ``64MiB``; a part of a byte is dropped.
+    """
+    match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,9}))? ?(?:([kmgt])i?)?b?", text.lower())
     if match is None:
-        raise Failure(f"{text}: a size is a number with b, k, m or g")
-    return int(match[1]) << {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[match[2]]
+        raise Failure(f"{text}: a size is a number with b, k, m, g or t")
+    shift = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[3] or ""]
+    fraction = (match[2] or "").ljust(9, "0")
+    return (int(match[1] + fraction) << shift) // 10**9

@@ -42,6 +42,7 @@ def describe(container: Container) -> dict[str, Any]:
             "Pid": fields.get("pid") if running else 0,
             "InitPid": fields.get("init_pid") if running else 0,
             "ExitCode": fields.get("exit_status"),
+            "OOMKilled": fields.get("oom_killed", False),
             "StartedAt": _time(fields.get("started")),
             "FinishedAt": _time(fields.get("finished")),
             "Sessions": _sessions(fields, process),
@@ -61,6 +62,8 @@ def describe(container: Container) -> dict[str, Any]:
             "AutoRemove": options["rm"],
             "LogMax": options["log_max"],
         },
+        "HostConfig": _limits(spec["linux"].get("resources", {})),
+        "Cgroup": fields.get("cgroup"),
         "Paths": {
             "Directory": container.directory,
             "Config": f"{container.directory}/config.json",
@@ -109,6 +112,18 @@ def _damage(container: Container) -> str | None:
         return load(f"{container.directory}/sessions/0/journal").damage or None
     except FileNotFoundError:
         return None
+
+
+def _limits(resources: dict[str, Any]) -> dict[str, Any]:
+    """Return docker's fields, 0 or empty for what is not limited."""
+    memory, cpu = resources.get("memory", {}), resources.get("cpu", {})
+    return {
+        "Memory": memory.get("limit", 0),
+        "MemorySwap": memory.get("swap", 0),
+        "NanoCpus": cpu.get("quota", 0) * 10**9 // cpu.get("period", 1),
+        "CpusetCpus": cpu.get("cpus", ""),
+        "PidsLimit": max(0, resources.get("pids", {}).get("limit", 0)),
+    }
 
 
 def _time(moment: float | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ptycli.arguments import Parser
 from ptycli.container import Container, every
+from ptykeep import state
 
 
 def main(arguments: list[str]) -> int:
@@ -18,6 +19,9 @@ def main(arguments: list[str]) -> int:
     rows: list[tuple[str, ...]] = []
     for container in every():
         fields = container.read_state()
+        if fields["status"] == "exited" and fields.get("cgroup"):
+            # Its keeper was killed, and what it had to remove is left.
+            state.release_cgroup(container.directory, timeout=0)
         if fields["status"] == "exited" and not options.all:
             continue
         if options.quiet:

@@ -18,6 +18,7 @@ from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
+from ptycli.limits import add_options, read_options, with_defaults
 from ptycli.names import random_name
 from ptycli.network import Choice, check_options, choose_network, etc_files
 from ptycli.network import add_options as add_network_options
@@ -161,6 +162,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
     add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
     add_network_options(add)
+    add_options(parser)
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
     add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
     add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
@@ -206,6 +208,7 @@ def check(options: argparse.Namespace) -> None:
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = size_of(options.log_max)
+    options.resources = read_options(options)
     from ptywire.detach import parse_keys
     from ptywire.size import parse_policy
 
@@ -271,6 +274,8 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
         binds=[each.mount_point for each in options.mounts],
         owner=owner,
     )
+    options.cgroups_path = f"ptyd-{container.id}"
+    options.resources, notice = with_defaults(options.resources, options.cgroups_path)
     try:
         mounts = mount.prepare(
             options.mounts,
@@ -283,8 +288,13 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
-    notices = [maps.notice, network.notice, privilege.PRIVILEGED * options.privileged]
-    return [notice for notice in notices if notice]
+    notices = [
+        maps.notice,
+        notice,
+        network.notice,
+        privilege.PRIVILEGED if options.privileged else "",
+    ]
+    return [each for each in notices if each]
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:
@@ -367,6 +377,8 @@ def box_options(
         privileges=options.privileges,
         init=options.init,
         network=network.mode,
+        resources=options.resources,
+        cgroups_path=options.cgroups_path,
         annotations={state.OPTIONS: json.dumps(own)},
     )
 

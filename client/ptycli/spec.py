@@ -80,6 +80,9 @@ class BoxOptions(NamedTuple):
     privileges: Privileges = Privileges()
     init: bool = True
     network: str = "none"
+    resources: Mapping[str, Any] = {}
+    """OCI's ``linux.resources``."""
+    cgroups_path: str = ""
     annotations: Mapping[str, str] = {}
     trees: Sequence[str] | None = None
     """Folders of the host shown read-only; None asks :func:`ptycli.skeleton.host_trees`."""
@@ -129,6 +132,8 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
                 *(() if own_network else _MASKED_HOST_SYS),
             ],
             "readonlyPaths": list(READONLY) if options.privileges.masked else [],
+            "resources": dict(options.resources),
+            **({"cgroupsPath": options.cgroups_path} if options.cgroups_path else {}),
         },
     }
 

@@ -82,7 +82,7 @@ class Keeper:
             self.server.start()  # it takes a while, in which the box is built
             self._greet()
             from ptykeep.execution import Executions
-            from ptylaunch.container import build
+            from ptylaunch.container import build, choose_cgroup
 
             process: dict[str, Any] = self.spec["process"]
             self.executions = Executions(
@@ -90,7 +90,11 @@ class Keeper:
             )
             self.session = open_session(process, stdin=bool(self.options["stdin"]))
             self.session.foreground = bool(self.options.get("foreground"))
-            self.box = build(self.spec, self.directory, stdio=self.session.stdio)
+            cgroup = choose_cgroup(self.spec)
+            # Before it is made: should we be killed, whoever looks next has to remove it.
+            self.save(cgroup=cgroup.to_json())
+            stdio = self.session.stdio
+            self.box = build(self.spec, self.directory, stdio=stdio, cgroup=cgroup)
             self.session.adopt(self.box.pty_fd, self.box.tty_fd)
             self._announce()
             self._connect()
@@ -261,13 +265,23 @@ class Keeper:
         """
         assert self.session is not None
         assert self.box is not None
+        from ptylaunch.usage import oom_kills  # only needed once, at the end
+
         self._kill_at = None
         if self.network is not None:
             self.network.stop()
         self.session.status = status
         self.box.close_target()
+        self.state["oom_killed"] = oom_kills(self.box.cgroup) > 0
+        self._remove_cgroup(timeout=0)
         self.save(status="exited", exit_status=status, finished=time.time())
         self.server.send({"type": "exited", "session": 0, "status": status})
+
+    def _remove_cgroup(self, timeout: float) -> None:
+        from ptylaunch.cgroup import remove  # building the box has loaded it
+
+        if self.box is not None and remove(self.box.cgroup, timeout):
+            self.state["cgroup"] = None
 
     def _on_server_exit(self, code: int) -> None:
         self.server.on_reaped()
@@ -355,6 +369,10 @@ class Keeper:
         over = self.session is None or self.session.status is not None
         if self.box is None or over:
             return
+        if number == signal.SIGKILL:
+            from ptylaunch.freezer import kill_all  # building the box has loaded it
+
+            kill_all(self.box.cgroup)  # what v1's freezer holds does not die of a signal alone
         if number in UNFORWARDED and self.box.pid != self.box.init_pid:
             # To the program itself: pid 1 has no handler for these, or stops.
             signal_child_of(self.box.init_pid, self.box.pid, number)
@@ -365,6 +383,7 @@ class Keeper:
         """Leave: the program has ended and whoever wanted to know does."""
         self.server.kill()
         self.screens.end_all()
+        self._remove_cgroup(timeout=5)
         if self.options["rm"]:
             state.remove_container(self.dirs, self.id)
         else:

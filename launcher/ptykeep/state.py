@@ -196,14 +196,31 @@ def claim_range(dirs: Dirs, container: str, reserved: list[tuple[int, int]]) -> 
     raise OSError(errno.ENOSPC, "no free range of user ids")
 
 
+def release_cgroup(directory: str, timeout: float = 5.0) -> None:
+    """Remove the cgroup of a container without a keeper, with what lives in it; wait for its end.
+
+    The keeper does it itself at the end; this is for those that were killed.
+    """
+    try:
+        folders = read_json(f"{directory}/state.json").get("cgroup")
+    except (OSError, ValueError):
+        return  # it did not get as far
+    if folders:
+        from ptylaunch.cgroup import remove
+        from ptylaunch.placement import Cgroup
+
+        remove(Cgroup.from_json(folders), timeout)
+
+
 def remove_container(dirs: Dirs, container: str) -> None:
-    """Forget a container that is not running: its name, its files, its range. Idempotent.
+    """Forget a container that is not running: cgroup, name, files, range. Idempotent.
 
     In this order: whoever is killed in between leaves a folder that can be removed by its id, and
     no file of a range that is another's already.
     """
     import shutil  # only needed once, at the end
 
+    release_cgroup(container_dir(dirs, container))
     _unlink_claims(dirs, "names", container)
     shutil.rmtree(socket_dir(dirs, container), ignore_errors=True)
     shutil.rmtree(container_dir(dirs, container), ignore_errors=True)

@@ -1,8 +1,9 @@
 """The children that build a box. Every function here runs in a fork of the caller.
 
-The caller forks *first*: it enters the user namespace, gets its maps, enters the other namespaces
-and forks *pid 1*, since a pid namespace only holds children. Then it ends, and pid 1 is adopted by
-the caller, a subreaper. pid 1 builds the root, and becomes the program or, with an init, forks it.
+The caller forks *first*: it enters the box's cgroup, then the user namespace, gets its maps, enters
+the other namespaces and forks *pid 1*, since a pid namespace only holds children. Then it ends, and
+pid 1 is adopted by the caller, a subreaper. pid 1 builds the root, and becomes the program or, with
+an init, forks it.
 
 Nothing here is imported late, resolves a user by nss, or prints: after the root has changed all of
 that would load or open files of the box.
@@ -14,6 +15,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from ptylaunch import cgroup as cg
 from ptylaunch import channel as ch
 from ptylaunch import init, privilege, program
 from ptylaunch import syscall as sc
@@ -37,12 +39,16 @@ class Job(NamedTuple):
     sock: socket.socket
     lifetime_fd: int
     stdio: tuple[int, int, int]
+    doors: list[int]
+    """Of the box's cgroup, one a hierarchy."""
 
 
 def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> NoReturn:
     """Be the first child; never returns, never raises."""
     stage = Stage()
     try:
+        stage.name = "cgroup"
+        cg.enter(job.doors)  # before all else, so that nothing we start can be outside
         # Only the caller may hold these: with a copy here its death would never be seen.
         callers_sock.close()
         os.close(lifetime_write_fd)

@@ -8,6 +8,7 @@ import signal
 import socket
 from typing import Any, Final
 
+from ptylaunch import cgroup as cg
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
 from ptylaunch.builder import Job, run_first
@@ -15,11 +16,14 @@ from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
 from ptylaunch.limits import set_limits
 from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.pipes import give_pipes
+from ptylaunch.placement import Cgroup, asked, fresh_name, place
 from ptylaunch.plan import Plan, host_id
 from ptylaunch.reap import reap
+from ptylaunch.resources import read_cgroups_path, read_limits
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
 from ptylaunch.spec import read_plan
 from ptylaunch.target import Target, pair_up
+from ptylaunch.usage import oom_kills
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -40,6 +44,7 @@ class Box:
         terminal: list[int],
         *,
         target: Target,
+        cgroup: Cgroup,
     ) -> None:
         self.init_pid = init_pid
         """Host pid of pid 1, a child of the caller, who waits for it; exits as the program did."""
@@ -53,6 +58,8 @@ class Box:
         """While somebody holds it the box lives."""
         self.target = target
         """What another program needs to join (ptylaunch.join)."""
+        self.cgroup = cgroup
+        """The caller's to remove once pid 1 is reaped: ``ptylaunch.cgroup.remove``."""
         self._sock = sock
 
     def start(self) -> None:
@@ -94,26 +101,42 @@ class Box:
         self.target = Target(())
 
     def discard(self) -> None:
-        """Kill the box, reap it and close everything."""
+        """Kill the box, reap it, close everything and remove its cgroup."""
         self.kill()
         self.close()
         reap(self.init_pid)
+        cg.remove(self.cgroup)
 
 
-def build(spec: dict[str, Any], bundle: str, *, stdio: tuple[int, int, int] | None = None) -> Box:
+def choose_cgroup(spec: dict[str, Any]) -> Cgroup:
+    """Say where the cgroup of a spec's box would be: to be written down before :func:`build`."""
+    return place(read_cgroups_path(spec) or fresh_name(), read_limits(spec))
+
+
+def build(
+    spec: dict[str, Any],
+    bundle: str,
+    *,
+    stdio: tuple[int, int, int] | None = None,
+    cgroup: Cgroup | None = None,
+) -> Box:
     """Build the box of an OCI spec; its program waits for :meth:`Box.start`.
 
     ``bundle`` is what relative paths in the spec are relative to, ``stdio`` the program's fds 0 to
-    2 when it has no terminal (default: ours). The calling process becomes a subreaper. After
-    LaunchFailed nothing is left.
+    2 when it has no terminal (default: ours), ``cgroup`` what :func:`choose_cgroup` said (default:
+    one only if the spec asks for it). The calling process becomes a subreaper. After LaunchFailed
+    nothing is left.
     """
     plan = read_plan(spec, bundle)
+    if cgroup is None:
+        wanted = plan.cgroups_path or asked(plan.resources)
+        cgroup = choose_cgroup(spec) if wanted else Cgroup()
     sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
     program = plan.program
     give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
     sources = open_sources(plan) if may_open_sources() else None
     try:
-        return _Construction(plan, sources).run(stdio or (0, 1, 2))
+        return _Construction(plan, sources).run(stdio or (0, 1, 2), cgroup)
     finally:
         if sources is not None:
             sources.close()
@@ -125,6 +148,7 @@ class _Construction:
     def __init__(self, plan: Plan, sources: Sources | None) -> None:
         self._plan = plan
         self._sources = sources
+        self._cgroup = Cgroup()
         self._first_pid = -1
         self._init_pid = -1
         self._program_pid = -1
@@ -134,9 +158,13 @@ class _Construction:
         self._sock, self._theirs = ch.open_channel(_TIMEOUT)
         self._lifetime_read, self._lifetime_write = os.pipe2(os.O_CLOEXEC)
 
-    def run(self, stdio: tuple[int, int, int]) -> Box:
+    def run(self, stdio: tuple[int, int, int], cgroup: Cgroup) -> Box:
+        doors: list[int] = []
         try:
-            job = Job(self._plan, self._sources, self._theirs, self._lifetime_read, stdio)
+            cg.create(cgroup, self._plan.resources)
+            self._cgroup = cgroup  # ours to remove from here on
+            doors = cg.open_doors(cgroup)
+            job = Job(self._plan, self._sources, self._theirs, self._lifetime_read, stdio, doors)
             self._first_pid = os.fork()
             if self._first_pid == 0:
                 run_first(job, self._sock, self._lifetime_write)
@@ -155,6 +183,8 @@ class _Construction:
         finally:
             self._theirs.close()
             os.close(self._lifetime_read)
+            for door in doors:
+                os.close(door)
         plan = self._plan
         namespaces = pair_up(plan.namespaces, self._namespaces)
         return Box(
@@ -163,7 +193,8 @@ class _Construction:
             self._program_pid,
             self._lifetime_write,
             self._terminal,
-            target=Target(namespaces, plan.uid_map, plan.gid_map),
+            target=Target(namespaces, plan.uid_map, plan.gid_map, cg.doors_of(cgroup)),
+            cgroup=cgroup,
         )
 
     def _receive(self) -> ch.Message:
@@ -188,7 +219,9 @@ class _Construction:
         elif message.kind == ch.READY:
             self._program_pid = message.pid
         elif message.kind == ch.FAILED:
-            raise _explained(unpack_failure(message.data))
+            raise _explained(unpack_failure(message.data), self._plan)
+        elif oom_kills(self._cgroup):
+            raise LaunchFailed("build", errno.ENOMEM, "its limit of memory is too low to start in")
         else:
             raise LaunchFailed("build", errno.EPIPE, "a child died")
 
@@ -232,9 +265,13 @@ class _Construction:
         self._sock.close()
         for fd in (*self._terminal, *self._namespaces):
             os.close(fd)
+        cg.remove(self._cgroup)
 
 
-def _explained(failure: LaunchFailed) -> LaunchFailed:
+def _explained(failure: LaunchFailed, plan: Plan) -> LaunchFailed:
+    if failure.errno == errno.EAGAIN and plan.resources.pids:
+        detail = f"its limit of processes, {plan.resources.pids}, may be too low to start in"
+        return LaunchFailed(failure.stage, failure.errno, detail)
     if failure.stage in ("user namespace", "namespaces") and not failure.detail:
         return LaunchFailed(failure.stage, failure.errno, userns_hint())
     return failure

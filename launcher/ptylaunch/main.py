@@ -16,7 +16,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from ptylaunch.container import Box, build
+from ptylaunch.cgroup import remove
+from ptylaunch.container import Box, build, choose_cgroup
 from ptylaunch.default import OCI_VERSION, default_spec, features
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.init import exit_code
@@ -89,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not isinstance(spec, dict):
         return _complain("config.json: it must be an object", 1)
     try:
-        box = build(spec, arguments.bundle)  # pyright: ignore[reportUnknownArgumentType]
+        box = build(spec, arguments.bundle, cgroup=choose_cgroup(spec))  # pyright: ignore[reportUnknownArgumentType]
     except LaunchFailed as failure:
         return _complain(str(failure), failure.exit_code)
     try:
@@ -103,6 +104,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _complain(f"console socket: {error}", 125)
     status = exit_code(os.waitpid(box.init_pid, 0)[1])
     box.close()
+    remove(box.cgroup)
     return status
 
 

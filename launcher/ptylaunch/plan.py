@@ -84,6 +84,25 @@ class Device(NamedTuple):
     minor: int
 
 
+class Resources(NamedTuple):
+    """Limits of ``linux.resources``; None is not asked, -1 unlimited. Memory is in bytes."""
+
+    memory: int | None = None
+    swap: int | None = None
+    """Of memory and swap together, as OCI and docker count."""
+    reservation: int | None = None
+    shares: int | None = None
+    """v1's weight of processor time, 2 to 262144, 1024 when not asked."""
+    quota: int | None = None
+    """Microseconds of processor time in each ``period``."""
+    period: int | None = None
+    """Microseconds."""
+    cpus: str = ""
+    """A list such as ``0-3,5``."""
+    mems: str = ""
+    pids: int | None = None
+
+
 class Plan(NamedTuple):
     """A whole box. ``namespaces`` are CLONE_NEW flags to unshare."""
 
@@ -100,6 +119,8 @@ class Plan(NamedTuple):
     hostname: str
     domainname: str
     init: bool
+    cgroups_path: str
+    resources: Resources
     program: Program
 
 

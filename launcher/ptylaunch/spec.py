@@ -16,6 +16,7 @@ from ptylaunch.capability import mask_of
 from ptylaunch.options import parse_options
 from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
 from ptylaunch.policy import read_policy
+from ptylaunch.resources import read_cgroups_path, read_limits
 from ptylaunch.seccomp import compile_policy
 from ptylaunch.value import absolute_at as _absolute
 from ptylaunch.value import as_dict as _as_dict
@@ -90,6 +91,8 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         hostname=_own_name(spec, "hostname", namespaces),
         domainname=_own_name(spec, "domainname", namespaces),
         init=init,
+        cgroups_path=read_cgroups_path(spec),
+        resources=read_limits(spec),
         program=program,
     )
 
@@ -101,10 +104,6 @@ def _refuse_unsupported(spec: dict[str, Any]) -> None:
             value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
         if value:
             raise _bad(f"{'.'.join(path)} is not supported yet")
-    limits = {key for key, value in _dict(_dict(spec, "linux", "linux"), "resources", "").items()
-              if value}  # fmt: skip
-    if limits - {"devices"}:  # without mknod and with nodev there is no device to control
-        raise _bad(f"linux.resources.{min(limits - {'devices'})} is not supported yet")
 
 
 def _namespaces(linux: dict[str, Any]) -> int:

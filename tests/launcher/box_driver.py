@@ -4,9 +4,10 @@
 on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``network``, ``volumes``
 (SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
 ``slow`` (seconds that pid 1 takes to catch signals), ``repeat``, ``files`` (made in the state
-folder first), ``links`` (put in the root's places), and ``then``: ``wait``; ``lifetime`` closes the
-pipe once the program has said ``ready``; ``orphan`` kills the building process then, ``abandon``
-before the program was let go; a number is a signal.
+folder first), ``links`` (put in the root's places), and ``then``: ``wait``; once the program has
+said ``ready``, ``lifetime`` closes the pipe, ``pause`` tries the verbs of its cgroup, ``limits``
+reads them, ``orphan`` kills the building process, a number is a signal; ``abandon`` kills the
+building process before the program was let go.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ from ptycli.mount import parse_volume
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptylaunch import init
+from ptylaunch.allotment import update
+from ptylaunch.cgroup import remove
 from ptylaunch.container import Box, build
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import IdRange
+from ptylaunch.freezer import is_paused, pause, processes, resume
+from ptylaunch.hierarchy import find_hierarchies
+from ptylaunch.plan import IdRange, Resources
+from ptylaunch.usage import stats
 
 BASE = 524288
 LONELY = 54321
 DEADLINE = 30.0
+MINE = f"ptyd-box-{os.getpid()}"
+"""Name of the box's cgroup, where a spec names MINE."""
 
 
 def main() -> None:
@@ -121,7 +129,7 @@ def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]
         place: Any = spec
         for key in path[:-1]:
             place = place[key]
-        place[path[-1]] = value
+        place[path[-1]] = MINE if value == "MINE" else value
     return spec
 
 
@@ -150,6 +158,8 @@ def run(request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[st
             box = None
         else:
             box = build(spec, state, stdio=(in_read, out_write, err_write))
+            info["cgroup"] = box.cgroup.to_json()
+            info["within"] = {box.init_pid, box.pid} == set(processes(box.cgroup))
             box.start()
         close(theirs)
         os.write(in_write, request.get("stdin", "").encode())
@@ -160,6 +170,7 @@ def run(request: dict[str, Any], spec: dict[str, Any], state: str, info: dict[st
         status = reap(box.init_pid if box else info["init_pid"])
         if box:
             box.close()
+            info["removed"] = remove(box.cgroup)
         return {"status": status, "output": text(texts[out_read]), "errors": text(texts[err_read])}
     finally:
         close(ours)
@@ -203,7 +214,18 @@ def interfere(
         os.waitpid(info["builder"], 0)
         return
     assert box is not None
-    if then == "lifetime":
+    if then == "pause":
+        pause(box.cgroup)
+        info["paused"] = [is_paused(box.cgroup)]
+        update(box.cgroup, Resources(pids=77))
+        info["usage"] = stats(box.cgroup)._asdict()
+        resume(box.cgroup)
+        info["paused"].append(is_paused(box.cgroup))
+        box.kill(signal.SIGTERM)
+    elif then == "limits":
+        info["pids_limit"] = stats(box.cgroup).pids_limit
+        box.kill()
+    elif then == "lifetime":
         os.close(box.lifetime_fd)
         box.lifetime_fd = -1
     else:
@@ -273,6 +295,9 @@ def snapshot() -> set[str]:
         found.add(f"fd {name} {os.readlink(f'/proc/self/fd/{name}').partition(':')[0]}")
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as file:
         found |= {f"child {pid}" for pid in file.read().split()}
+    for line in find_hierarchies():
+        for base in {line.folder, line.own}:
+            found |= {f"cgroup {base}/{name}" for name in os.listdir(base) if MINE in name}
     return found
 
 

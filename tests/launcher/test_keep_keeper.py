@@ -17,6 +17,7 @@ from ptykeep.main import explain
 from ptykeep.process import ignores
 from ptykeep.protocol import Packet
 from ptylaunch.errors import LaunchFailed
+from ptylaunch.placement import Cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,9 @@ class Kept:
         keeper._dirty = False
         keeper._kill_at = None
         keeper.server = cast("Any", SimpleNamespace(pid=77, ready=False, hurry=lambda: None))
-        keeper.box = cast("Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None))
+        keeper.box = cast(
+            "Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None, cgroup=Cgroup())
+        )
         keeper.executions = Executions(str(folder), {}, send=_nobody, changed=lambda: None)
         keeper.session = cast("Any", SimpleNamespace(status=None, close_stdin=self._close_stdin))
 

@@ -1,0 +1,151 @@
+"""The life of a box's cgroup: made and limited before there is a box, entered first, removed last.
+
+Verbs on a running one: ``allotment.update``, ``freezer.pause`` and ``resume``, ``usage.stats``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Final
+
+from ptylaunch.allotment import STAGE, update
+from ptylaunch.errors import LaunchFailed
+from ptylaunch.freezer import kill_all, wait_until_empty
+from ptylaunch.hierarchy import read_or, read_text, write_text
+from ptylaunch.placement import Cgroup, asked
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import Resources
+
+_LOOK_AGAIN: Final = 10
+"""Milliseconds."""
+
+
+def create(cgroup: Cgroup, resources: Resources) -> None:
+    """Make the folders and set the limits; LaunchFailed("cgroup", …) with nothing left.
+
+    An empty cgroup that is there already is taken, one with processes is somebody else's.
+    """
+    made: list[str] = []
+    try:
+        for folder in dict.fromkeys((*cgroup.folders, *cgroup.rooms)):
+            made += [folder] if _make(folder) else []
+        for controller in cgroup.controllers:
+            try:
+                _enable(cgroup.unified, controller)
+            except OSError:
+                if controller in asked(resources):
+                    raise
+        if folder := cgroup.v1_folder("cpuset"):
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                _inherit(f"{folder}/{cgroup.inner}".rstrip("/"), name)
+        update(cgroup, resources)
+    except (OSError, LaunchFailed) as error:
+        for folder in reversed(made):
+            _remove_tree(folder)
+        if isinstance(error, LaunchFailed):
+            raise
+        raise LaunchFailed(STAGE, error.errno or errno.EIO, str(error.filename or "")) from error
+
+
+def doors_of(cgroup: Cgroup) -> tuple[str, ...]:
+    """Return the paths of the files that a process enters it by."""
+    return tuple(f"{room}/cgroup.procs" for room in cgroup.rooms)
+
+
+def open_doors(cgroup: Cgroup) -> list[int]:
+    """Return fds for :func:`enter`; the caller closes them once the child is forked."""
+    doors: list[int] = []
+    try:
+        for path in doors_of(cgroup):
+            door = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            doors.append(door)
+    except OSError as error:
+        for door in doors:
+            os.close(door)
+        raise LaunchFailed(STAGE, error.errno or errno.EIO, str(error.filename)) from error
+    return doors
+
+
+def enter(doors: list[int]) -> None:
+    """Move the calling process, which must have one thread only; OSError.
+
+    The kernel checks who opened the fd, so this works for whoever we have become since.
+    """
+    for door in doors:
+        os.write(door, b"0")
+        os.close(door)
+
+
+def remove(cgroup: Cgroup, timeout: float = 5.0) -> bool:
+    """Kill what is in the cgroup and remove it; return whether it is gone. Idempotent.
+
+    Waits for the end of the killed for at most ``timeout`` seconds.
+    """
+    if _remove_trees(cgroup):
+        return True
+    deadline = time.monotonic() + timeout
+    while True:
+        kill_all(cgroup)
+        wait_until_empty(cgroup, max(0.0, deadline - time.monotonic()))
+        if _remove_trees(cgroup):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        # Empty, yet busy: a process is between its end and its last look at the cgroup, of which
+        # no event tells.
+        select.poll().poll(_LOOK_AGAIN)
+
+
+def _make(folder: str) -> bool:
+    """Make a cgroup; return whether it is new. LaunchFailed when another's processes are in it."""
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        if read_or(f"{folder}/cgroup.procs"):
+            raise LaunchFailed(STAGE, errno.EBUSY, f"{folder} is in use") from None
+        return False
+    return True
+
+
+def _enable(folder: str, controller: str) -> None:
+    """Have v2's ``folder`` served by a controller, its ancestors first; OSError."""
+    if controller in read_text(f"{folder}/cgroup.controllers").split():
+        return
+    parent = os.path.dirname(folder)
+    _enable(parent, controller)
+    write_text(f"{parent}/cgroup.subtree_control", f"+{controller}")
+
+
+def _inherit(folder: str, name: str) -> str:
+    """Give a v1 cpuset what its parent has: without processors nobody may enter; OSError."""
+    path = f"{folder}/{name}"
+    value = read_text(path).strip()
+    if not value:
+        value = _inherit(os.path.dirname(folder), name)
+        write_text(path, value)
+    return value
+
+
+def _remove_trees(cgroup: Cgroup) -> bool:
+    busy = [folder for folder in cgroup.folders if not _remove_tree(folder)]
+    return not busy
+
+
+def _remove_tree(folder: str) -> bool:
+    """Remove a cgroup and those below it; return whether it is gone."""
+    try:
+        with os.scandir(folder) as entries:
+            inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for path in inner:
+            _remove_tree(path)
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

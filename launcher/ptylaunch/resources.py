@@ -1,0 +1,131 @@
+"""Reads ``linux.cgroupsPath`` and ``linux.resources`` of an OCI spec; what we cannot do is refused.
+
+``devices`` is accepted and not followed: in a user namespace nobody can make a device (mknod(2)).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any, Final, cast
+
+from ptylaunch.plan import Resources
+from ptylaunch.value import bad, dict_at, str_at
+
+_WHERE: Final = "linux.resources"
+_KNOWN: Final = {
+    "memory": ("limit", "swap", "reservation"),
+    "cpu": ("shares", "quota", "period", "cpus", "mems"),
+    "pids": ("limit",),
+}
+_HIGHEST: Final = 65535
+"""Number of a processor or memory node: far beyond what Linux can have (NR_CPUS is 8192)."""
+
+
+def read_cgroups_path(spec: dict[str, Any]) -> str:
+    """Return ``linux.cgroupsPath`` without ``..``; empty when there is none."""
+    where = "linux.cgroupsPath"
+    path = str_at(dict_at(spec, "linux", "linux"), "cgroupsPath", where, "")
+    if re.fullmatch(r"[^/]*:[^/]*:[^/]*", path):
+        raise bad(f"{where}: systemd's slice:prefix:name is not supported yet")
+    if "\n" in path:
+        raise bad(f"{where} cannot hold a newline")
+    if not path:
+        return ""
+    inside = posixpath.normpath("/" + path.lstrip("/"))  # so that no .. leads out
+    if inside == "/":
+        raise bad(f"{where} must name a cgroup of the box's own")
+    return inside if path.startswith("/") else inside[1:]
+
+
+def read_limits(spec: dict[str, Any]) -> Resources:
+    """Return the limits of a whole spec."""
+    return read_resources(dict_at(dict_at(spec, "linux", "linux"), "resources", _WHERE))
+
+
+def read_resources(fields: dict[str, Any]) -> Resources:
+    """Return what ``linux.resources`` asks for; LaunchFailed("spec", …) names the place."""
+    for kind, value in fields.items():
+        if kind != "devices" and kind not in _KNOWN and not _is_nothing(value):
+            raise bad(f"{_WHERE}.{kind} is not supported yet")
+    memory, cpu, pids = (_group(fields, kind) for kind in _KNOWN)
+    resources = Resources(
+        memory=_limit(memory, "memory", "limit"),
+        swap=_limit(memory, "memory", "swap"),
+        reservation=_limit(memory, "memory", "reservation"),
+        shares=_limit(cpu, "cpu", "shares"),
+        quota=_limit(cpu, "cpu", "quota"),
+        period=_limit(cpu, "cpu", "period"),
+        cpus=_list_of(cpu, "cpus"),
+        mems=_list_of(cpu, "mems"),
+        pids=_pids(pids),
+    )
+    _check_swap(resources)
+    return resources
+
+
+def parse_list(text: str) -> frozenset[int]:
+    """Return the numbers of ``0-3,5`` (cpuset(7), "List format"); ValueError when it is no list."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
+        if match is None:
+            raise ValueError(text)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last > _HIGHEST:
+            raise ValueError(text)
+        numbers.update(range(first, last + 1))
+    return frozenset(numbers)
+
+
+def _group(fields: dict[str, Any], kind: str) -> dict[str, Any]:
+    group = dict_at(fields, kind, f"{_WHERE}.{kind}")
+    for key, value in group.items():
+        # Swappiness 0 asks for something, a 0 or false of the others does not.
+        if key not in _KNOWN[kind] and (value is not None if key == "swappiness"
+                                        else not _is_nothing(value)):  # fmt: skip
+            raise bad(f"{_WHERE}.{kind}.{key} is not supported yet")
+    return group
+
+
+def _is_nothing(value: object) -> bool:
+    """Tell whether a field only spells a default out, as engines that marshal structs do."""
+    if isinstance(value, dict):
+        return all(map(_is_nothing, cast("dict[str, object]", value).values()))
+    return not value
+
+
+def _limit(group: dict[str, Any], kind: str, key: str) -> int | None:
+    """Return a limit, None for 0, which runc too takes for "not asked"."""
+    value = group.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not -1 <= value < 1 << 63:
+        raise bad(f"{_WHERE}.{kind}.{key} must be a number, -1 for no limit")
+    return value or None
+
+
+def _pids(group: dict[str, Any]) -> int | None:
+    """Here 0 is docker's other word for no limit."""
+    return -1 if group.get("limit") == 0 else _limit(group, "pids", "limit")
+
+
+def _list_of(group: dict[str, Any], key: str) -> str:
+    where = f"{_WHERE}.cpu.{key}"
+    text = str_at(group, key, where, "")
+    try:
+        if text:
+            parse_list(text)
+    except ValueError:
+        raise bad(f"{where}: {text!r} is no list such as 0-3,5") from None
+    return text
+
+
+def _check_swap(resources: Resources) -> None:
+    memory, swap = resources.memory, resources.swap
+    if swap is None or swap == -1:
+        return
+    if memory is None or memory == -1:
+        raise bad(f"{_WHERE}.memory.swap counts memory and swap: it wants memory.limit as well")
+    if swap < memory:
+        raise bad(f"{_WHERE}.memory.swap counts memory and swap: it is less than memory.limit")
