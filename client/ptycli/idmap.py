@@ -94,3 +94,17 @@ def _stack(own: int, ranges: list[tuple[int, int]]) -> tuple[IdRange, ...]:
             stacked.append(IdRange(inside, start, size))
             inside += size
     return tuple(stacked)
+
+
+def delegated_ranges() -> list[tuple[int, int]]:
+    """Return the ranges that /etc/subuid and /etc/subgid give to users: never ours."""
+    ranges: list[tuple[int, int]] = []
+    for path in ("/etc/subuid", "/etc/subgid"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        for owner in {line.partition(":")[0].strip() for line in text.splitlines()}:
+            ranges += parse_subids(text, owner, -1)
+    return ranges

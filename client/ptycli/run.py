@@ -16,7 +16,7 @@ from ptyc.address import Target
 from ptycli import mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.container import Container, signal_keeper, wait_for_keeper
-from ptycli.idmap import IdMaps, parse_subids, rooted, rootless
+from ptycli.idmap import IdMaps, delegated_ranges, rooted, rootless
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.limits import add_options, read_options, with_defaults
 from ptycli.names import random_name
@@ -307,20 +307,6 @@ def claim_name(container: Container, options: argparse.Namespace) -> None:
             continue
         return
     raise Failure(f"the name {options.name} is taken: choose another, or ptyd rm {options.name}")
-
-
-def delegated_ranges() -> list[tuple[int, int]]:
-    """Return the ranges that /etc/subuid and /etc/subgid give to users: never ours."""
-    ranges: list[tuple[int, int]] = []
-    for path in ("/etc/subuid", "/etc/subgid"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-        except OSError:
-            continue
-        for owner in {line.partition(":")[0].strip() for line in text.splitlines()}:
-            ranges += parse_subids(text, owner, -1)
-    return ranges
 
 
 def prepare_tls(container: Container, options: argparse.Namespace) -> None:

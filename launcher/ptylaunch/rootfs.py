@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
+from ptylaunch.fsmount import new_mount
 from ptylaunch.plan import Mount, Plan, host_id
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _cover_with_nothing(target_fd: int) -> None:
     """Mount an empty folder there; it may be one that we have no right to enter (tracefs)."""
     attrs = sc.MOUNT_ATTR_RDONLY | sc.MOUNT_ATTR_NOSUID | sc.MOUNT_ATTR_NODEV | sc.MOUNT_ATTR_NOEXEC
     options = {"nr_blocks": "1", "nr_inodes": "2", "mode": "555"}
-    empty_fd = sc.new_mount("tmpfs", options, attrs)
+    empty_fd = new_mount("tmpfs", options, attrs)
     try:
         sc.move_mount(empty_fd, target_fd)
     finally:

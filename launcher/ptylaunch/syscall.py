@@ -55,10 +55,6 @@ MOUNT_ATTR_NOEXEC: Final = 0x08
 MOUNT_ATTR_IDMAP: Final = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW: Final = 0x200000
 
-_CLOEXEC: Final = 1  # of fsopen(2) and fsmount(2) alike
-_FSCONFIG_SET_STRING: Final = 1
-_FSCONFIG_CMD_CREATE: Final = 6
-
 # See openat2(2).
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_NO_SYMLINKS: Final = 0x04
@@ -78,9 +74,6 @@ PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 _NR_OPEN_TREE: Final = 428
 _NR_MOVE_MOUNT: Final = 429
-_NR_FSOPEN: Final = 430
-_NR_FSCONFIG: Final = 431
-_NR_FSMOUNT: Final = 432
 _NR_CLOSE_RANGE: Final = 436
 _NR_OPENAT2: Final = 437
 _NR_PIDFD_GETFD: Final = 438
@@ -212,35 +205,8 @@ def move_mount(from_fd: int, to_fd: int) -> None:
     )
 
 
-def new_mount(kind: str, options: dict[str, str], attrs: int) -> int:
-    """Return the fd of a new filesystem that is mounted nowhere yet (fsopen(2), fsmount(2)).
-
-    For :func:`move_mount`, which unlike mount(2) takes a target that one may not enter.
-    """
-    context = _syscall_fd(_NR_FSOPEN, ctypes.c_char_p(kind.encode()), ctypes.c_long(_CLOEXEC))
-    try:
-        for key, value in options.items():
-            _fsconfig(context, _FSCONFIG_SET_STRING, key.encode(), value.encode())
-        _fsconfig(context, _FSCONFIG_CMD_CREATE, None, None)
-        return _syscall_fd(
-            _NR_FSMOUNT, ctypes.c_long(context), ctypes.c_long(_CLOEXEC), ctypes.c_long(attrs)
-        )
-    finally:
-        os.close(context)
-
-
-def _fsconfig(context: int, command: int, key: bytes | None, value: bytes | None) -> None:
-    _syscall_fd(
-        _NR_FSCONFIG,
-        ctypes.c_long(context),
-        ctypes.c_long(command),
-        ctypes.c_char_p(key),
-        ctypes.c_char_p(value),
-        ctypes.c_long(0),
-    )
-
-
-def _syscall_fd(number: int, *arguments: object) -> int:
+def call(number: int, *arguments: object) -> int:
+    """Make a system call that the C library has no function for (syscall(2))."""
     return _checked(_syscall(ctypes.c_long(number), *arguments))
 
 
