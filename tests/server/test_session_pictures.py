@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 QUERY, REPLY = b"\x1b[6n", b"\x1b[1;5R"
 
 
+@pytest.fixture(autouse=True)
+def _screens_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine one may take longer to start than a person is made to wait."""
+    monkeypatch.setattr(module, "PATIENCE", 60.0)
+    monkeypatch.setattr(module, "LONGEST", 60.0)
+
+
 @pytest.fixture
 def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
     with Served(make_loop, tmp_path) as it:
@@ -57,7 +64,6 @@ def test_nobody_waits_for_ever_for_a_screen_that_works(
     first.wait_until(lambda: first.snapshots == 1)
     link = served.session.pictures._link
     monkeypatch.setattr(module, "LONGEST", 0.2)
-    monkeypatch.setattr(module, "PATIENCE", 60.0)  # as if it said how far it is
     os.kill(served.screens._pids[0], signal.SIGSTOP)
     late = served.attached()
     late.wait_until(lambda: late.snapshots == 1)

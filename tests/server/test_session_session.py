@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ptyd.session import session as session_module
@@ -119,6 +119,9 @@ STEPS = st.lists(
 @pytest.mark.parametrize("spliced", [True, False])
 @given(steps=STEPS, seed=st.integers(0, 99))
 @settings(max_examples=25)
+@example(
+    steps=[("resize", 18), ("write", 9), ("resize", 3), ("resize", 18), ("restart", 0)], seed=1
+)
 def test_every_reader_sees_every_byte_and_every_event(
     make_loop: Callable[[], asyncio.AbstractEventLoop],
     spliced: bool,  # noqa: FBT001 - pytest's parameter

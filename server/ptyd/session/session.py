@@ -111,14 +111,16 @@ class Session:
     def _recover(self) -> None:
         """Learn what the last server had written down: sizes, the status, whether we are new."""
         started = False
+        starts = {segment.start for segment in self.journal.segments}
         for record in self.journal.records():
             # Each segment repeats it: only the first begins the epoch.
             if record.kind == START and record.a == self.epoch and not started:
                 started = True
                 self._forget_epoch()
             elif record.kind == RESIZE:
-                if self.size == (record.a, record.b):
-                    continue  # each segment repeats it, which is no news
+                # Elsewhere it is news: of some that followed each other only the last is kept.
+                if record.offset in starts and self.size == (record.a, record.b):
+                    continue  # each segment repeats it
                 self.size = (record.a, record.b)
             elif record.kind == EXIT:
                 self.status = record.a
