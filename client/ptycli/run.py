@@ -32,7 +32,7 @@ from ptykeep.launch import StartFailed, Starting, start_keeper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ptycli.user import User
+    from ptylaunch.account import Account
 
 _PATIENCE = 5.0
 """Seconds that a keeper which could not start may take to end."""
@@ -326,7 +326,7 @@ def box_options(
     hostname: str,
     mounts: Sequence[mount.Volume | mount.Tmpfs],
     *,
-    user: User,
+    user: Account,
     network: Choice,
 ) -> BoxOptions:
     fixed: str | tuple[int, int] = options.fixed_size

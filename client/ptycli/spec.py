@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptycli.mount import by_depth
 from ptycli.privilege import Privileges
 from ptycli.skeleton import host_trees
-from ptycli.user import User
+from ptycli.user import ROOT
 from ptylaunch.spec import INIT_ANNOTATION
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ptycli.idmap import IdMaps
     from ptycli.mount import Tmpfs, Volume
+    from ptylaunch.account import Account
     from ptylaunch.plan import IdRange
 
 HOME: Final = "/root"
@@ -76,7 +77,7 @@ class BoxOptions(NamedTuple):
     """Also what else is memory: /tmp, /run and the homes."""
     shm_size: int = 64 << 20
     """Bytes of /dev/shm."""
-    user: User = User()
+    user: Account = ROOT
     privileges: Privileges = Privileges()
     init: bool = True
     network: str = "none"
@@ -161,8 +162,8 @@ def read_env_file(path: str) -> list[str]:
 
 
 def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
-    home = (options.user.home or "/") if options.user.uid else HOME
-    env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": home, "LANG": "C.UTF-8"}
+    env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": options.user.home}
+    env["LANG"] = "C.UTF-8"
     env["TERM"] = "xterm-256color"
     return env | asked_env(options.env, options.env_files, environ)
 

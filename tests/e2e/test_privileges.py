@@ -107,7 +107,7 @@ def test_user_is_another(ptyd: Ptyd) -> None:
     assert inside(ptyd, "-u", "daemon", script="id -nu; id -ng; echo $HOME") == (
         "daemon\ndaemon\n/usr/sbin\n"
     )
-    assert "no user nemo" in refused(ptyd, "-u", "nemo")
+    assert "nemo is not in /etc/passwd" in refused(ptyd, "-u", "nemo")
     assert "70000 does not exist inside" in refused(ptyd, "-u", "70000")
 
 
@@ -215,7 +215,7 @@ def test_program_can_be_pid_1(ptyd: Ptyd) -> None:
         (["--mount", "type=bind,source=/no/such,target=/x"], "does not exist"),
         (["--device", "/etc/passwd"], "is no device"),
         (["--shm-size", "x"], "a size is"),
-        (["--user", "x:y:z"], "--user x:y:z"),
+        (["--user", "x:y:z"], "user 'x:y:z'"),
     ],
 )
 def test_bad_option_is_one_line(ptyd: Ptyd, words: list[str], line: str) -> None:
