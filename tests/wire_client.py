@@ -43,6 +43,10 @@ class Refusal(Exception):
         self.line = line
 
 
+class NoHello(AssertionError):
+    """The connection ended before the attach was answered."""
+
+
 class WrongCertificate(Exception):
     """The server's certificate is not the one that the link names."""
 
@@ -132,7 +136,9 @@ class WireClient:
             fields.setdefault("session", self.place.session)
         self.send(ATTACH, json.dumps(fields).encode())
         self.wait_until(lambda: bool(self.hello) or self.closed is not None)
-        assert self.hello, f"no hello: {self.closed}"
+        if not self.hello:
+            self.close()
+            raise NoHello(f"no hello: {self.closed}")
         return self.hello
 
     # Out

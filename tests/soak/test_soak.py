@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import leaks
+from connection_cutting import cut_a_client, cut_ptyc
 from ptyd_user import Ptyd
 from server_killing import kill_under_flood
 
@@ -36,6 +37,17 @@ def ptyd(tmp_path: Path) -> Iterator[Ptyd]:
 def test_kills_under_flood_lose_nothing(ptyd: Ptyd) -> None:
     """The process goes on, the port never refuses, a resuming client and the journal are exact."""
     kill_under_flood(ptyd, TIMES, seed=TIMES)
+
+
+def test_cuts_under_load_lose_nothing(ptyd: Ptyd) -> None:
+    """Both directions to the byte, whoever of both is told of the cut, and how."""
+    cut_a_client(ptyd, TIMES, seed=TIMES)
+
+
+def test_cuts_of_ptyc_under_load_lose_nothing(ptyd: Ptyd, tmp_path: Path) -> None:
+    """The same from a pipe to a file, a hundred cuts at a time."""
+    for seed in range(-(-TIMES // 100)):
+        cut_ptyc(ptyd, tmp_path, min(TIMES, 100), seed)
 
 
 @pytest.mark.parametrize("mode", ["--tty", "--no-tty"])
