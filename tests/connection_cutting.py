@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import InvalidMessage
 
 from cutting_proxy import CuttingProxy
-from wire_client import UNACKED, NoHello, WireClient
+from wire_client import INPUT, UNACKED, NoHello, WireClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def cut_a_client(ptyd: Ptyd, times: int, seed: int) -> None:
         client = come_back(client)
         while client.closed != (4000, "exited"):
             if client.closed is not None:
-                client = come_back(client)
+                client = come_back(client, lines)
             if proxy.is_done and lines is None:
                 lines = client.position // LINE + 1
             type_on(client, lines)
@@ -83,24 +84,30 @@ def type_on(client: WireClient, lines: int | None) -> None:
     """Type the next lines, as many as may be on the way, and the end after so many."""
     seen = client.offset // (LINE * FLOOD)
     room = min(UNACKED - (client.position - client.taken), LINE * (seen + AHEAD) - client.position)
-    first = client.position // LINE
-    last = first + max(0, room) // LINE + 2
-    if lines is not None:
-        last = min(last, lines)
+    data = typed(client.position, client.position + min(room, MESSAGE), lines)
+    if data:
+        client.type(data)
+
+
+def typed(start: int, end: int, lines: int | None) -> bytes:
+    """Return what lies between two positions of the input, which ends after so many lines."""
+    first, last = start // LINE, end // LINE + 1
+    last = last if lines is None else min(last, lines)
     data = b"".join(typed_line(number) for number in range(first, last))
     data += b"end" if last == lines else b""
-    start = client.position - first * LINE
-    if room > 0 and data[start:]:
-        client.type(data[start : start + min(room, MESSAGE)])
+    return data[start - first * LINE : end - first * LINE] if start < end else b""
 
 
-def come_back(client: WireClient) -> WireClient:
-    """Connect until the connection lives long enough for a hello."""
+def come_back(client: WireClient, lines: int | None = None) -> WireClient:
+    """Connect until the connection lives long enough for a hello; send again what may be lost."""
     while True:
         try:
-            return client.again()
+            fresh = client.again()
         except (OSError, InvalidMessage, NoHello):
             continue  # cut in the handshake
+        again = typed(client.taken, fresh.position, lines)
+        fresh.send(INPUT, struct.pack("!Q", client.taken) + again)
+        return fresh
 
 
 def check(client: WireClient, checked: int) -> int:
