@@ -27,8 +27,12 @@ def sessions(container: Container) -> list[dict[str, Any]]:
 
 
 def has_connected(pid: int) -> bool:
-    links = (f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd"))
-    return any(os.readlink(link).startswith("socket:") for link in links)
+    """Tell whether a process has a socket; what it closes meanwhile is none."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:"):
+                return True
+    return False
 
 
 def pid_of(container: Container, number: int) -> int:
