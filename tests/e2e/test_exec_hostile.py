@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ptylaunch.entrant import NAME
+
 if TYPE_CHECKING:
     from ordinary_user import Account
     from ptyd_user import Container, Ptyd
     from wire_client import WireClient
 
-# Runs inside, as root of the box. It knows a process that has not executed its program yet by the
-# command line, which is the keeper's, stops it and takes its time.
+# Runs inside, as root of the box. It knows a process that has not executed its program yet by its
+# command line, stops it and takes its time.
 AMBUSH = r"""
 import ctypes, json, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -104,8 +106,9 @@ except OSError as error:
 
 
 def lie_in_wait(ptyd: Ptyd, *words: str) -> Container:
-    """Start a container that attacks whatever joins it."""
-    return ptyd.start("--no-tty", "/usr/bin/python3", "-c", AMBUSH, "ptykeep/__main__.py", *words)
+    """Start a container that attacks whatever joins it, with all system calls to do it by."""
+    unfiltered = ("--security-opt", "seccomp=unconfined")
+    return ptyd.start(*unfiltered, "--no-tty", "/usr/bin/python3", "-c", AMBUSH, NAME, *words)
 
 
 def answered(client: WireClient) -> bool:
