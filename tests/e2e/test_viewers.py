@@ -88,8 +88,11 @@ def test_three_stalled_viewers_harm_nobody(ptyd: Ptyd) -> None:
 
 def test_a_slow_viewer_gets_a_picture_not_a_backlog(ptyd: Ptyd) -> None:
     """Who is not lossless and falls behind is shown a snapshot and goes on from its end."""
-    container = ptyd.start("sh", "-c", "stty raw -echo; seq 1 2000000; echo end; cat")
+    script = "stty raw -echo; echo ready; head -c1 >/dev/null; seq 1 2000000; echo end; cat"
+    container = ptyd.start("sh", "-c", script)
     with container.attach(lossless=False, from_="end") as slow, container.attach() as fast:
+        fast.read_until("ready\n")
+        fast.type("!")
         wait_until(lambda: fast.step(0.1) or b"end\n" in fast.output, fast.fileno())
         slow.wait_until(lambda: slow.offset == fast.offset)
 
