@@ -42,7 +42,7 @@ def test_when_the_server_has_gone(ptyd: Ptyd) -> None:
     server = container.server_pid()
     os.kill(server, signal.SIGSTOP)
     with ptyd.background("ptyd", "logs", "-f", container.name) as logs:
-        wait_until(lambda: is_attaching(logs.pid))
+        wait_until(lambda: is_attaching(logs.pid) or logs.poll() is not None)
         os.kill(container.keeper_pid, signal.SIGINT)
         printed, errors = logs.communicate(timeout=40)
 
