@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PROCESS = {"args": ["sh"], "cwd": "/", "env": []}
+SPEC = {"process": {"args": ["sh"], "cwd": "/", "env": []}, "linux": {}}
 
 
 class Joining:
@@ -48,7 +48,7 @@ class Table:
         self.folder = folder
         self.sent: list[dict[str, Any]] = []
         self.saved = 0
-        self.all = Executions(str(folder), PROCESS, send=self._send, changed=self._save)
+        self.all = Executions(str(folder), SPEC, send=self._send, changed=self._save)
 
     def _send(self, fields: dict[str, Any], _fds: list[int]) -> None:
         self.sent.append(fields)
