@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ptycli.arguments import Failure, Parser, is_utf8
 from ptycli.container import Container, find
+from ptycli.interruption import Interrupted, Interruption
 from ptycli.spec import asked_env
 
 USAGE = "ptyd exec [OPTIONS] NAME COMMAND [ARG…]"
@@ -27,11 +28,16 @@ def main(arguments: list[str]) -> int:
     container = find(options.name)
     if container.read_state()["status"] != "running":
         raise Failure(f"{options.name} is not running")
-    session = start(container, options)
-    if options.detach:
-        print(f"{container.read_state()['name']}/{session}", flush=True)
-        return 0
-    return attach(container, options, session)
+    try:
+        with Interruption() as interruption:
+            session = start(container, options)
+            interruption.hold()  # from here on it is the program's to hear of
+            if not options.detach:
+                return attach(container, options, session, interruption)
+            print(f"{container.read_state()['name']}/{session}", flush=True)
+            return 0
+    except Interrupted as signal_:
+        return 128 + signal_.number
 
 
 def start(container: Container, options: argparse.Namespace) -> int:
@@ -76,12 +82,15 @@ def request_of(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def attach(container: Container, options: argparse.Namespace, session: int) -> int:
+def attach(
+    container: Container, options: argparse.Namespace, session: int, interruption: Interruption
+) -> int:
     """Attach in the foreground; return the program's exit status, or 0 after a detach."""
     from ptyc.address import Target
     from ptyc.attach import Options
     from ptyc.attach import attach as attach_to
     from ptyc.name import user_name
+    from ptyc.proxy import Proxy
 
     return attach_to(
         Target(path=container.control, name=f"{options.name}/{session}", session=session),
@@ -97,6 +106,7 @@ def attach(container: Container, options: argparse.Namespace, session: int) -> i
             counts=not options.no_size,
             clipboard=options.clipboard,
         ),
+        Proxy(interruption.take),
     )
 
 

@@ -61,11 +61,7 @@ def check(fields: dict[str, Any], process: dict[str, Any], linux: dict[str, Any]
     """
     if fields.get("privileged"):
         raise LaunchFailed("privileges", errno.EPERM, "exec gives no more than the container has")
-    given: Any = fields.get("env", [])
-    texts: list[Any] = list(given) if isinstance(given, list) else [None]  # pyright: ignore[reportUnknownArgumentType]
-    if not all(isinstance(entry, str) for entry in texts):
-        raise _bad("env is a list of texts")
-    env, user = cast("list[str]", texts), _text(fields, "user")
+    env, user = _texts(fields, "env"), _text(fields, "user")
     names = {entry.partition("=")[0] for entry in env}
     own: list[str] = process.get("env", [])
     kept = [entry for entry in own if entry.partition("=")[0] not in names]
@@ -98,6 +94,13 @@ def _text(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise _bad(f"{name} is a text")
     return value
+
+
+def _texts(fields: dict[str, Any], name: str) -> list[str]:
+    values = cast("list[object]", fields.get(name) or [])
+    if not isinstance(fields.get(name, []), list) or not all(isinstance(v, str) for v in values):
+        raise _bad(f"{name} is a list of texts")
+    return cast("list[str]", values)
 
 
 def _size(fields: dict[str, Any], name: str) -> int:

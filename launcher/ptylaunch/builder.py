@@ -24,7 +24,7 @@ from ptylaunch.errors import failure_from
 from ptylaunch.namespace import raise_loopback, write_sysctl
 from ptylaunch.rootfs import build_rootfs, enter, finish_rootfs
 from ptylaunch.source import Sources, open_sources
-from ptylaunch.target import open_own_namespaces
+from ptylaunch.target import join_paths, open_own_namespaces
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def _first(job: Job, stage: Stage) -> None:
     if plan.program.oom_score_adj is not None:
         stage.name = "oom_score_adj"
         adjust_oom_score(plan.program.oom_score_adj)
+    # With the rights that we have out here: they are not the box's, whatever it is mapped to.
+    join_paths(plan.joined)
     stage.name = "user namespace"
     if plan.namespaces & sc.CLONE_NEWUSER:
         sc.unshare(sc.CLONE_NEWUSER)
@@ -122,7 +124,7 @@ def _pid_1(job: Job, sources: Sources, stage: Stage) -> None:
     stage.name = "namespaces"
     # While /proc is the host's. Whoever joins the box later has these: by then the way over our
     # pid is closed to an ordinary user, because we are not dumpable.
-    fds = open_own_namespaces(plan.namespaces)
+    fds = open_own_namespaces(plan.every_namespace)
     ch.send(job.sock, ch.NAMESPACES, fds=tuple(fds))
     for fd in fds:
         os.close(fd)

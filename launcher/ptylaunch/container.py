@@ -186,7 +186,7 @@ class _Construction:
             for door in doors:
                 os.close(door)
         plan = self._plan
-        namespaces = pair_up(plan.namespaces, self._namespaces)
+        namespaces = pair_up(plan.every_namespace, self._namespaces)
         return Box(
             self._sock,
             self._init_pid,

@@ -104,11 +104,12 @@ class Resources(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A whole box. ``namespaces`` are CLONE_NEW flags to unshare."""
+    """A whole box. ``namespaces`` are CLONE_NEW flags to unshare, ``joined`` flags and paths."""
 
     root: str
     root_readonly: bool
     namespaces: int
+    joined: tuple[tuple[int, str], ...]
     uid_map: tuple[IdRange, ...]
     gid_map: tuple[IdRange, ...]
     mounts: tuple[Mount, ...]
@@ -122,6 +123,11 @@ class Plan(NamedTuple):
     cgroups_path: str
     resources: Resources
     program: Program
+
+    @property
+    def every_namespace(self) -> int:
+        """The flags of all that are not the caller's."""
+        return self.namespaces | sum(flag for flag, _ in self.joined)
 
 
 def host_id(inside: int, ranges: tuple[IdRange, ...]) -> int | None:

@@ -61,7 +61,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     """Check ``spec`` and resolve its relative paths at ``bundle``; LaunchFailed("spec", …)."""
     _refuse_unsupported(spec)
     linux = _dict(spec, "linux", "linux")
-    namespaces = _namespaces(linux)
+    namespaces, joined = _namespaces(linux)
     uid_map = _id_map(linux, "uidMappings", namespaces)
     gid_map = _id_map(linux, "gidMappings", namespaces)
     root = _dict(spec, "root", "root")
@@ -78,6 +78,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         root=os.path.join(bundle, _str(root, "path", "root.path")),
         root_readonly=_bool(root, "readonly", "root.readonly"),
         namespaces=namespaces,
+        joined=joined,
         uid_map=uid_map,
         gid_map=gid_map,
         mounts=mounts,
@@ -106,21 +107,28 @@ def _refuse_unsupported(spec: dict[str, Any]) -> None:
             raise _bad(f"{'.'.join(path)} is not supported yet")
 
 
-def _namespaces(linux: dict[str, Any]) -> int:
+def _namespaces(linux: dict[str, Any]) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """Return the flags of those to be made, and flag and path of those that are there."""
     flags = 0
+    joined: dict[int, str] = {}
     for index, entry in enumerate(_list(linux, "namespaces", "linux.namespaces")):
         where = f"linux.namespaces[{index}]"
         kind = _str(_as_dict(entry, where), "type", where + ".type")
         if kind not in NAMESPACES:
             raise _bad(f"{where}.type {kind!r} is not supported")
-        if entry.get("path"):
-            raise _bad(f"{where}.path is not supported yet")
-        if flags & NAMESPACES[kind]:
+        flag = NAMESPACES[kind]
+        if flags & flag or flag in joined:
             raise _bad(f"{where}: a second {kind} namespace")
-        flags |= NAMESPACES[kind]
+        if not entry.get("path"):
+            flags |= flag
+        elif flag in (sc.CLONE_NEWNS, sc.CLONE_NEWUSER):
+            # The root is put together in a mount namespace of its own, as the root of ids we know.
+            raise _bad(f"{where}.path is not supported for {kind} namespaces")
+        else:
+            joined[flag] = _absolute(entry, "path", where + ".path")
     if not flags & sc.CLONE_NEWNS:
         raise _bad("linux.namespaces must have a mount namespace")
-    return flags
+    return flags, tuple(joined.items())
 
 
 def _id_map(linux: dict[str, Any], key: str, namespaces: int) -> tuple[IdRange, ...]:

@@ -68,6 +68,22 @@ class Target(NamedTuple):
         return before, [each for each in self.namespaces if each not in before]
 
 
+def join_paths(wanted: tuple[tuple[int, str], ...]) -> None:
+    """Enter the namespaces at these paths of the host; LaunchFailed names the one that fails.
+
+    A path that is a namespace of another kind is EINVAL (setns(2)).
+    """
+    for flag, path in wanted:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                sc.setns(fd, flag)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise LaunchFailed("namespaces", error.errno or errno.EIO, path) from error
+
+
 def open_own_namespaces(flags: int) -> list[int]:
     """Return descriptors of the calling process's namespaces, those of ``flags`` in our order."""
     return _open("self", flags)

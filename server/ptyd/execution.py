@@ -6,16 +6,14 @@ import io
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from ptykeep.protocol import EXEC_SINCE
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 Gift: TypeAlias = socket.socket | io.FileIO
 """What goes to the keeper with a request, and is closed here then."""
-Request: TypeAlias = "Callable[[dict[str, Any], Gift | None], None]"
+Request: TypeAlias = Callable[[dict[str, Any], Gift | None], None]
 
 _FIELDS: Final = (
     *("key", "args", "env", "cwd", "user", "tty", "rows", "cols", "stdin", "foreground"),

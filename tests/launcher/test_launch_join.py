@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from boxes import Caller, callers, run_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CALLERS = callers()
 every_caller = pytest.mark.parametrize("caller", CALLERS, ids=str)
@@ -215,3 +220,69 @@ def test_a_pid_that_was_given_to_another_is_refused(caller: Caller) -> None:
     (done,) = joins(caller, shell("true", by="pid", late=1), init=False)
 
     assert (done["stage"], done["errno"]) == ("join", "ESRCH")
+
+
+@pytest.fixture
+def neighbour() -> Iterator[int]:
+    """The pid of a process with a network and a name of its own."""
+    command = ["unshare", "--net", "--uts", "sh", "-c"]
+    process = subprocess.Popen(
+        [*command, "hostname neighbour; echo; exec sleep infinity"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"\n"
+    yield process.pid
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+rooted_callers = pytest.mark.parametrize(
+    "caller", [caller for caller in CALLERS if caller.user == "root"], ids=str
+)
+
+
+@rooted_callers
+def test_namespaces_given_by_path_are_the_boxes(caller: Caller, neighbour: int) -> None:
+    """Somebody else's network and name, by ``linux.namespaces[].path``; joining finds them too."""
+    kinds = {"network": "net", "uts": "uts"}
+    namespaces: list[dict[str, str]] = [
+        {"type": kind, "path": f"/proc/{neighbour}/ns/{name}"} for kind, name in kinds.items()
+    ]
+    namespaces += [{"type": kind} for kind in ("user", "mount", "pid", "ipc", "cgroup")]
+    script = "readlink /proc/self/ns/net /proc/self/ns/uts; hostname"
+    edit = [[["linux", "namespaces"], namespaces], [["hostname"], ""]]
+    # The host's /sys: a new one wants a network namespace that belongs to the box (sysfs(5)).
+    box = run_box(caller, ["sh", "-c", script], edit=edit, network="host")
+    (done,) = joins(caller, shell(script), edit=edit, network="host")
+    theirs = [os.readlink(f"/proc/{neighbour}/ns/{name}") for name in kinds.values()]
+
+    assert box.failure is None
+    assert box.output.split() == [*theirs, "neighbour"]
+    assert done["output"] == box.output
+
+
+@every_caller
+@pytest.mark.parametrize(
+    ("kind", "path", "code"),
+    [
+        ("network", "/proc/self/ns/uts", "EINVAL"),
+        ("network", "/no/such", "ENOENT"),
+        ("uts", "/etc/passwd", "EINVAL"),
+        ("mount", "/proc/1/ns/mnt", "EINVAL"),
+        ("user", "/proc/1/ns/user", "EINVAL"),
+        ("network", "relative", "EINVAL"),
+    ],
+)
+def test_a_path_that_is_no_such_namespace_is_refused(
+    caller: Caller, kind: str, path: str, code: str
+) -> None:
+    """By its name; nothing is left."""
+    kinds = [each for each in ("user", "mount", "pid", "ipc") if each != kind]
+    namespaces = [{"type": kind, "path": path}, *({"type": each} for each in kinds)]
+    edit = [[["linux", "namespaces"], namespaces], [["hostname"], ""]]
+    result = run_box(caller, ["true"], edit=edit)
+
+    assert result.failure is not None
+    assert (result.failure["errno"], result.failure["exit_code"]) == (code, 125)
+    assert result.left == []

@@ -76,7 +76,11 @@ def test_defaults_are_ocis() -> None:
         (["linux", "cgroupsPath"], "system.slice:ptyd:x", "systemd"),
         (["linux", "cgroupsPath"], "/a/..", "cgroupsPath"),
         (["process", "apparmorProfile"], "x", "process.apparmorProfile"),
-        (["linux", "namespaces", 0], {"type": "mount", "path": "/x"}, "path is not supported yet"),
+        (
+            ["linux", "namespaces", 0],
+            {"type": "mount", "path": "/x"},
+            "path is not supported for mount",
+        ),
         (["linux", "namespaces", 1], {"type": "time"}, "'time' is not supported"),
         (["linux", "namespaces", 2], {"type": "user"}, "a second user namespace"),
         (["linux", "uidMappings"], [], "must map id 0"),

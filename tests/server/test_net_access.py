@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ptyd.net.access import (
     Tokens,
+    digest_of,
     host_is_ours,
     is_owner,
     lesser,
@@ -49,6 +50,18 @@ def test_a_token_gives_its_role(tmp_path: Path, role: str) -> None:
 
     assert tokens.role_of(SECRET) == role
     assert write(path, {"tokens": [entry(role=role, expires=None)]}).role_of(SECRET) == role
+
+
+@pytest.mark.parametrize(
+    ("more", "session"),
+    [({}, 0), ({"session": 3}, 3), ({"session": "3"}, -1), ({"session": None}, -1)],
+    ids=str,
+)
+def test_a_token_opens_one_session(tmp_path: Path, more: dict[str, Any], session: int) -> None:
+    """The container's own where an older ptyd wrote it down, none where that is damaged."""
+    tokens = write(tmp_path / "tokens.json", {"tokens": [entry(**more)]})
+
+    assert tokens.session_by(digest_of(SECRET)) == session
 
 
 @pytest.mark.parametrize("token", ["", "a", SECRET[:-1], SECRET + "x", SECRET.upper(), "\xe9"])

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ptyd.net.access import lesser
+from ptyd.net.asking import Asking
 from ptyd.net.attach import Wish, greeting, parse_attach
 from ptyd.net.window import Window
 from ptyd.session.people import OWNER, VIEW
@@ -71,8 +72,7 @@ class Viewer:
         self.waits = False
         self.only_session: int | None = None
         """The one that its token opens; None: an owner's, every one."""
-        self.is_asking = False
-        """An answer is due to it: it need not attach before that."""
+        self.asking = Asking(container, self._send)
 
     # Messages in
 
@@ -84,7 +84,7 @@ class Viewer:
         elif isinstance(message, Attach):
             self._on_attach(message.fields)
         elif isinstance(message, Request) and message.fields.get("request") == "exec":
-            self._on_exec(message.fields)
+            self.asking.ask(message.fields, self._granted)
         elif message is not None and self.session is None:
             self._websocket.close(CLOSE_VIOLATION, "the first message is an attach")
         elif message is not None:
@@ -115,19 +115,6 @@ class Viewer:
                 session.input.end(self._typist)
             case _:
                 pass
-
-    def _on_exec(self, fields: dict[str, Any]) -> None:
-        """Start another program in the container: an owner may, attached or not."""
-        if self._granted != OWNER:
-            self._send(Event({"event": "refused", "reason": "only the owner may start programs"}))
-            return
-        self.is_asking = True
-        self._container.executions.ask(fields, self._on_executed)
-
-    def _on_executed(self, fields: dict[str, Any]) -> None:
-        self.is_asking = False
-        if not self._ended:
-            self._send(Event(fields))
 
     def acknowledge(self, offset: int) -> None:
         """The client has rendered everything before ``offset``: there is room for more."""
@@ -385,6 +372,7 @@ class Viewer:
     def lost(self, *, on_purpose: bool = False) -> None:
         """The connection is gone; what it typed stays, its place does not."""
         self._ended = True
+        self.asking.close()
         if self.session is not None:
             if self.session.parting is not None and self.role != VIEW:
                 self.session.parting.leave(on_purpose=on_purpose)

@@ -166,7 +166,7 @@ class WebSocket:
             self._heard = now  # it is we who do not listen
         silent = now - self._heard
         assert self._viewer is not None
-        attached, asking = self._viewer.session is not None, self._viewer.is_asking
+        attached, asking = self._viewer.session is not None, self._viewer.asking.is_due
         if silent > SILENT_TOO_LONG:
             self.close(CLOSE_TIMEOUT, "silent for 45 s")
             # Nothing can be flushed to a peer that is not there.
