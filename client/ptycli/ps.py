@@ -44,6 +44,10 @@ def describe(container: Container, fields: dict[str, Any]) -> tuple[str, ...]:
         for listener in fields.get("listeners", ())
         if listener["dialect"] != "control" and fields["status"] != "exited"
     ]
+    listens += [
+        f"{port['host']}:{port['port']}->{port['inside']}/{port['protocol']}"
+        for port in (fields.get("network") or {}).get("ports", ())
+    ]
     short = command if len(command) <= 30 else command[:29] + "…"
     return (
         container.id[:12],
