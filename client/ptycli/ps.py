@@ -44,6 +44,11 @@ def describe(container: Container, fields: dict[str, Any]) -> tuple[str, ...]:
         for listener in fields.get("listeners", ())
         if listener["dialect"] != "control" and fields["status"] != "exited"
     ]
+    network: dict[str, Any] = fields.get("network") or {}
+    listens += [
+        f"{port['host']}:{port['port']}->{port['inside']}/{port['protocol']}"
+        for port in network.get("ports", ())
+    ]
     short = command if len(command) <= 30 else command[:29] + "…"
     return (
         container.id[:12],

@@ -241,6 +241,7 @@ def test_a_published_port_leads_into_the_box(there: Ptyd, world: sw.World) -> No
     options = ("-p", "8080:80", "-p", f"{sw.HOST}:8081:80", "-p", "80")
     container = there.start(*options, "--no-tty", "/usr/bin/python3", "-c", SERVER)
     found = container.state()["network"]["ports"][2]["port"]
+    listed = there("ps").out.decode()
     own = ask(world, "127.0.0.1", 8080, on_host=True)
     far = ask(world, sw.HOST, 8081, on_host=False)
     any_ = ask(world, "127.0.0.1", found, on_host=True)
@@ -248,6 +249,7 @@ def test_a_published_port_leads_into_the_box(there: Ptyd, world: sw.World) -> No
     container.remove()
 
     assert (own, far, any_) == ("from inside", "from inside", "from inside")
+    assert f"127.0.0.1:8080->80/tcp {sw.HOST}:8081->80/tcp" in listed
     assert closed == "ECONNREFUSED"
     assert found > 1023
     assert ask(world, "127.0.0.1", 8080, on_host=True) == "ECONNREFUSED"
