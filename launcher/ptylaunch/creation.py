@@ -23,6 +23,7 @@ from ptylaunch.init import exit_code
 from ptylaunch.lifecycle import clear, forget, run_poststop, start_program
 from ptylaunch.placement import Cgroup
 from ptylaunch.record import base_state, describe, write_cgroup, write_record
+from ptylaunch.sealed import seal_self
 from ptylaunch.start import listen
 from ptylaunch.terms import Terms
 
@@ -42,12 +43,14 @@ _PASSED_ON: Final = (
 
 def create(arguments: Namespace) -> int:
     """Build a box whose program waits for ``start``, and leave it alone."""
+    seal_self()
     _make(arguments, tied=False).let_go()
     return 0
 
 
 def run(arguments: Namespace) -> int:
     """Create and start; in the foreground also wait, delete and return the program's status."""
+    seal_self()
     box = _make(arguments, tied=not arguments.detach)
     try:
         box.let_go()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from account import system_python
 from oci_user import Runtime, runtime, users
 from waiting import wait_for_end, wait_until
 
@@ -223,3 +225,28 @@ def test_limits_hold_for_a_program_of_another_user(oci: Runtime) -> None:
     oci.script("ulimit -Sn; ulimit -Hn")
 
     assert oci.do("run", "c") == "64\n65\n"
+
+
+def test_runtime_runs_from_a_sealed_copy_where_its_user_owns_the_interpreter(oci: Runtime) -> None:
+    """A box whose root is that user could write to the file otherwise; root's needs none."""
+    python = oci.folder / "python"
+    shutil.copy(os.path.realpath(system_python()), python)
+    os.chown(python, oci.uid, -1)
+    code = "import os; from ptylaunch.sealed import seal_self; seal_self()"
+    show = "print(os.readlink('/proc/self/exe'))"
+    shown = oci.do("list", prefix=(str(python), "-c", f"{code}; {show}"))
+
+    assert shown.startswith("/memfd:ptyd-python") == (oci.uid != 0)
+
+
+def test_exposed_runtime_creates_all_the_same(oci: Runtime) -> None:
+    """It starts again with the same words and the same fds."""
+    python = oci.folder / "python"
+    shutil.copy(os.path.realpath(system_python()), python)
+    os.chown(python, oci.uid, -1)
+    oci.script("cat <&3")
+    line = f'echo handed | "$0" -m ptylaunch.main --root {oci.root} run --preserve-fds 1 c 3<&0'
+    done = oci.popen(prefix=("sh", "-c", line, str(python)), stdout=subprocess.PIPE)
+
+    assert done.communicate(timeout=30)[0] == "handed\n"
+    assert done.returncode == 0
