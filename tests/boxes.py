@@ -87,7 +87,7 @@ def run_box(
     """
     request |= {"args": args, "ids": caller.ids}
     with tempfile.TemporaryDirectory(prefix="boxes") as folder:
-        place = _readable_copy(folder)
+        place = readable_copy(folder)
         account = account_of(caller.user)
         other = account.pw_uid != os.geteuid()
         bundle = Path(folder) / "state"  # closed to all others, as the real one is
@@ -123,7 +123,7 @@ def run_box(
         return Result(**json.loads(done.stdout))
 
 
-def _readable_copy(folder: str) -> Path:
+def readable_copy(folder: str) -> Path:
     """Copy the sources to where every account may read them: a checkout may lie in /root."""
     place = Path(folder) / "sources"
     for package in ("launcher/ptylaunch", "client/ptycli"):

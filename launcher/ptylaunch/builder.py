@@ -21,20 +21,23 @@ from ptylaunch import init, privilege, program
 from ptylaunch import syscall as sc
 from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, report
 from ptylaunch.errors import failure_from
+from ptylaunch.hook import run_hooks
 from ptylaunch.namespace import raise_loopback, write_sysctl
-from ptylaunch.rootfs import build_rootfs, enter, finish_rootfs
+from ptylaunch.rootfs import Rootfs, build_rootfs, enter, enter_without_pivot, finish_rootfs
 from ptylaunch.source import Sources, open_sources
 from ptylaunch.target import join_paths, open_own_namespaces
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Plan
+    from ptylaunch.terms import Terms
 
 
 class Job(NamedTuple):
     """What the children need; ``sources`` is None when the caller lacks the privilege."""
 
     plan: Plan
+    terms: Terms
     sources: Sources | None
     sock: socket.socket
     lifetime_fd: int
@@ -51,7 +54,8 @@ def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> 
         cg.enter(job.doors)  # before all else, so that nothing we start can be outside
         # Only the caller may hold these: with a copy here its death would never be seen.
         callers_sock.close()
-        os.close(lifetime_write_fd)
+        if lifetime_write_fd >= 0:
+            os.close(lifetime_write_fd)
         forget_caller(init.NAME)
         _first(job, stage)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
@@ -77,29 +81,33 @@ def _first(job: Job, stage: Stage) -> None:
     stage.name = "sources"
     # Before the change of identity: the state directory is open to our own uid alone.
     sources = job.sources or open_sources(plan)
+    # Hooks look for the root where the bundle has it; without any it is out of the way at "/".
+    place = plan.root if plan.hooks or not job.terms.pivot else "/"
+    place_fd = os.open(place, os.O_PATH | os.O_CLOEXEC)
     stage.name = "fork"
     pid = os.fork()
     if pid == 0:
-        _be_pid_1(job, sources)
+        _be_pid_1(job, sources, place_fd)
     ch.send(sock, ch.FORKED, str(pid).encode())
     os._exit(0)
 
 
-def _be_pid_1(job: Job, sources: Sources) -> NoReturn:
+def _be_pid_1(job: Job, sources: Sources, place_fd: int) -> NoReturn:
     stage = Stage()
     try:
-        _pid_1(job, sources, stage)
+        _pid_1(job, sources, place_fd, stage)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         report(job.sock, failure_from(error, stage.name))
     os._exit(FAILED)
 
 
-def _pid_1(job: Job, sources: Sources, stage: Stage) -> None:
+def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> None:
     plan = job.plan
     os.setsid()
     stage.name = "identity"
     privilege.become_root()
-    sc.join_session_keyring("ptyd")
+    if job.terms.new_keyring:
+        sc.join_session_keyring("ptyd")
     stage.name = "network"
     if plan.namespaces & sc.CLONE_NEWNET:
         raise_loopback()
@@ -110,7 +118,10 @@ def _pid_1(job: Job, sources: Sources, stage: Stage) -> None:
         sc.set_domainname(plan.domainname)
     write_sysctl(plan)
     stage.name = "rootfs"
-    root = build_rootfs(plan, sources)
+    root = build_rootfs(plan, sources, place_fd)
+    if plan.hooks:
+        stage.name = "hooks"
+        _await_hooks(job, root)
     tty_fd = None
     if plan.program.terminal:
         stage.name = "terminal"
@@ -129,13 +140,27 @@ def _pid_1(job: Job, sources: Sources, stage: Stage) -> None:
     for fd in fds:
         os.close(fd)
     stage.name = "pivot_root"
-    enter(root)
+    if job.terms.pivot:
+        enter(root)
+    else:
+        enter_without_pivot(root, plan.root)
     if plan.init:
         stage.name = "init"
         _fork_program(job, tty_fd)
     stage.name = "program"
-    program.prepare(plan.program, job.stdio, tty_fd)
-    program.execute(plan.program, job.sock, tie=True)
+    env = program.prepare(plan.program, job.sock, job.stdio, tty_fd)
+    tie = job.terms.tied
+    program.execute(plan.program, env, job.sock, tie=tie, terms=job.terms, hooks=plan.hooks)
+
+
+def _await_hooks(job: Job, root: Rootfs) -> None:
+    """Let the caller run the host's hooks, then run those of the box's namespaces."""
+    ch.send(job.sock, ch.HOOKS)
+    if not ch.await_word(job.sock, ch.GO):
+        os._exit(FAILED)
+    os.fchdir(root.fd)
+    state = {**job.terms.state, "status": "creating", "pid": os.getpid()}
+    run_hooks(job.plan.hooks, state, "createContainer")
 
 
 def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
@@ -158,8 +183,9 @@ def _be_program(job: Job, tty_fd: int | None) -> NoReturn:
     try:
         stage.name = "program"
         os.setsid()
-        program.prepare(job.plan.program, job.stdio, tty_fd)
-        program.execute(job.plan.program, job.sock, tie=False)
+        plan = job.plan
+        env = program.prepare(plan.program, job.sock, job.stdio, tty_fd)
+        program.execute(plan.program, env, job.sock, tie=False, terms=job.terms, hooks=plan.hooks)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         report(job.sock, failure_from(error, stage.name))
     os._exit(FAILED)

@@ -5,9 +5,10 @@ then labels each message with its sender's pid *in the receiver's pid namespace*
 is how the caller learns the host pid of a process that only knows its own number.
 
 Child to caller: MAPS (write my maps), FORKED (pid 1 exists, its host pid as text), TERMINAL (with
-two fds), NAMESPACES (the box's own, one fd each), INIT (pid 1 has locked itself up), IDENTITY (of
-a program that joins: uid and gid as text), READY (the program waits), FAILED. Caller to child: GO.
-End-of-file after GO means that execve closed the last copy: success.
+two fds), NAMESPACES (the box's own, one fd each), INIT (pid 1 has locked itself up), HOOKS (run the
+host's), IDENTITY (of a program that joins: uid and gid as text), LIMITS (set my rlimits), READY
+(the program waits), FAILED. Caller to child: GO. End-of-file after GO means that execve closed the
+last copy: success.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ TERMINAL: Final = b"T"
 NAMESPACES: Final = b"N"
 IDENTITY: Final = b"U"
 INIT: Final = b"I"
+HOOKS: Final = b"H"
+LIMITS: Final = b"L"
 READY: Final = b"R"
 FAILED: Final = b"E"
 GO: Final = b"G"

@@ -13,6 +13,7 @@ from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
 from ptylaunch.builder import Job, run_first
 from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
+from ptylaunch.hook import run_hooks
 from ptylaunch.limits import set_limits
 from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.pipes import give_pipes
@@ -22,7 +23,9 @@ from ptylaunch.reap import reap
 from ptylaunch.resources import read_cgroups_path, read_limits
 from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
 from ptylaunch.spec import read_plan
+from ptylaunch.start import send_go
 from ptylaunch.target import Target, pair_up
+from ptylaunch.terms import KEEPERS, Terms
 from ptylaunch.usage import oom_kills
 
 _TIMEOUT: Final = 60.0
@@ -64,19 +67,19 @@ class Box:
 
     def start(self) -> None:
         """Let the program run; raise LaunchFailed("exec", …) when it cannot: the box is gone."""
-        message = ch.Message(b"", b"", 0, [])
+        try:
+            send_go(self._sock)
+        except LaunchFailed:
+            self.discard()
+            raise
+        self._sock.close()
+
+    def let_go(self) -> None:
+        """Have it wait at its listener, from here on for anybody who says start."""
         try:
             ch.send(self._sock, ch.GO)
-            message = ch.receive(self._sock)
-        except TimeoutError:
-            self.discard()
-            raise LaunchFailed("exec", errno.ETIMEDOUT) from None
         except OSError:
-            pass  # killed while it waited: its exit status says so
-        self._sock.close()
-        if message.kind == ch.FAILED:
-            self.discard()
-            raise unpack_failure(message.data)
+            return  # killed while it waited: its exit status says so
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to pid 1, which passes it on; SIGKILL ends the whole box."""
@@ -119,6 +122,7 @@ def build(
     *,
     stdio: tuple[int, int, int] | None = None,
     cgroup: Cgroup | None = None,
+    terms: Terms = KEEPERS,
 ) -> Box:
     """Build the box of an OCI spec; its program waits for :meth:`Box.start`.
 
@@ -136,7 +140,7 @@ def build(
     give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
     sources = open_sources(plan) if may_open_sources() else None
     try:
-        return _Construction(plan, sources).run(stdio or (0, 1, 2), cgroup)
+        return _Construction(plan, terms, sources).run(stdio or (0, 1, 2), cgroup)
     finally:
         if sources is not None:
             sources.close()
@@ -145,8 +149,9 @@ def build(
 class _Construction:
     """One build: forks, answers the children, and cleans up when they fail."""
 
-    def __init__(self, plan: Plan, sources: Sources | None) -> None:
+    def __init__(self, plan: Plan, terms: Terms, sources: Sources | None) -> None:
         self._plan = plan
+        self._terms = terms
         self._sources = sources
         self._cgroup = Cgroup()
         self._first_pid = -1
@@ -156,7 +161,10 @@ class _Construction:
         self._namespaces: list[int] = []
         self._init_ready = not plan.init
         self._sock, self._theirs = ch.open_channel(_TIMEOUT)
-        self._lifetime_read, self._lifetime_write = os.pipe2(os.O_CLOEXEC)
+        if terms.tied:
+            self._lifetime_read, self._lifetime_write = os.pipe2(os.O_CLOEXEC)
+        else:  # an fd that never has anything to say
+            self._lifetime_read, self._lifetime_write = os.eventfd(0, os.EFD_CLOEXEC), -1
 
     def run(self, stdio: tuple[int, int, int], cgroup: Cgroup) -> Box:
         doors: list[int] = []
@@ -164,14 +172,14 @@ class _Construction:
             cg.create(cgroup, self._plan.resources)
             self._cgroup = cgroup  # ours to remove from here on
             doors = cg.open_doors(cgroup)
-            job = Job(self._plan, self._sources, self._theirs, self._lifetime_read, stdio, doors)
+            lifetime_fd, plan = self._lifetime_read, self._plan
+            job = Job(plan, self._terms, self._sources, self._theirs, lifetime_fd, stdio, doors)
             self._first_pid = os.fork()
             if self._first_pid == 0:
                 run_first(job, self._sock, self._lifetime_write)
             self._theirs.close()
             while not (self._init_ready and self._program_pid > 0 and self._init_pid > 0):
                 self._answer(self._receive())
-            set_limits(self._program_pid, self._plan.program.limits)
             reap(self._first_pid)
             self._first_pid = -1
         except BaseException as error:
@@ -214,6 +222,13 @@ class _Construction:
             os.set_blocking(message.fds[0], False)
         elif message.kind == ch.NAMESPACES:
             self._namespaces = message.fds
+        elif message.kind == ch.HOOKS:
+            state = {**self._terms.state, "status": "creating", "pid": message.pid}
+            run_hooks(self._plan.hooks, state, "prestart", "createRuntime")
+            ch.send(self._sock, ch.GO)
+        elif message.kind == ch.LIMITS:
+            set_limits(message.pid, self._plan.program.limits)
+            ch.send(self._sock, ch.GO)
         elif message.kind == ch.INIT:
             self._init_ready = True
         elif message.kind == ch.READY:
@@ -244,7 +259,8 @@ class _Construction:
         The children end by themselves once they hear that we are gone, and until then one of them
         may still have FORKED to say: without it pid 1 would become a zombie nobody knows of.
         """
-        os.close(self._lifetime_write)
+        if self._lifetime_write >= 0:
+            os.close(self._lifetime_write)
         self._sock.settimeout(_LAST_WORDS)
         try:
             self._sock.shutdown(socket.SHUT_WR)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ptylaunch.abi import own_family
 from ptylaunch.capability import NUMBERS
+from ptylaunch.errors import Refused
+from ptylaunch.hook import KINDS
 from ptylaunch.options import known_options
 from ptylaunch.policy import ACTIONS, FLAGS, OPERATORS
 from ptylaunch.spec import INIT_ANNOTATION, NAMESPACES
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 OCI_VERSION: Final = "1.2.0"
 
@@ -25,11 +31,32 @@ _MASKED: Final = [
 _READONLY: Final = [f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger")]
 
 
-def default_spec() -> dict[str, Any]:
-    """Return a config.json that runs ``sh`` in ``rootfs``, for whoever asks: root or not."""
+def write_spec(arguments: Namespace) -> int:
+    """The command ``spec``; an existing file is not overwritten."""
+    text = json.dumps(default_spec(rootless=arguments.rootless or os.geteuid() != 0), indent=4)
+    path = arguments.config or os.path.join(arguments.bundle, "config.json")
+    if path == "-":
+        print(text)
+        return 0
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except FileExistsError:
+        raise Refused(f"{path} exists already") from None
+    return 0
+
+
+def show_features(_: Namespace) -> int:
+    """The command ``features``."""
+    print(json.dumps(features(), indent=4))
+    return 0
+
+
+def default_spec(*, rootless: bool) -> dict[str, Any]:
+    """Return a config.json that runs ``sh`` in ``rootfs``, for root or for an ordinary user."""
     kinds = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
     linux: dict[str, Any] = {"maskedPaths": _MASKED, "readonlyPaths": _READONLY}
-    if os.geteuid() != 0:
+    if rootless:
         kinds.append("user")
         for key, number in (("uidMappings", os.geteuid()), ("gidMappings", os.getegid())):
             linux[key] = [{"containerID": 0, "hostID": number, "size": 1}]
@@ -72,7 +99,7 @@ def features() -> dict[str, Any]:
     return {
         "ociVersionMin": "1.0.0",
         "ociVersionMax": OCI_VERSION,
-        "hooks": [],
+        "hooks": list(KINDS),
         "mountOptions": sorted(known_options()),
         "linux": {
             "namespaces": sorted(NAMESPACES),

@@ -137,8 +137,8 @@ def _run(errand: Errand, stage: Stage) -> None:
         os.close(terminal.pty_fd)
     os.close(root.fd)
     stage.name = "program"
-    program.prepare(wanted, _STDIO, tty_fd)
-    program.execute(wanted, errand.sock, tie=False)
+    env = program.prepare(wanted, errand.sock, _STDIO, tty_fd)
+    program.execute(wanted, env, errand.sock, tie=False)
 
 
 def _with_user(wanted: Program, root: Rootfs, user: Wanted, *, find_home: bool) -> Program:

@@ -29,6 +29,10 @@ _DETAIL_LIMIT: Final = 1024
 """Bytes of detail that are sent; the rest is cut."""
 
 
+class Refused(Exception):
+    """A command that cannot be done; the message is a line for the user."""
+
+
 class LaunchFailed(Exception):
     """A box could not be built or its program could not be executed."""
 

@@ -148,9 +148,11 @@ class Joining:
             self.pty_fd, self.tty_fd = pty_fd, tty_fd
         elif message.kind == ch.READY:
             self._know(message.pid)
-            set_limits(self.pid, self._program.limits)
             ch.send(self._sock, ch.GO)
             self._let_go = True
+        elif message.kind == ch.LIMITS:
+            set_limits(message.pid, self._program.limits)
+            ch.send(self._sock, ch.GO)
         elif message.kind == ch.FAILED:
             if message.pid != self.entrant_pid:
                 self.pid = message.pid  # it may be heard before the entrant has told of it

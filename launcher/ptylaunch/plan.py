@@ -5,7 +5,10 @@ Nothing here does anything. The children only look at these, never at the spec.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ptylaunch.hook import Hook
 
 
 class IdRange(NamedTuple):
@@ -122,6 +125,7 @@ class Plan(NamedTuple):
     init: bool
     cgroups_path: str
     resources: Resources
+    hooks: tuple[Hook, ...]
     program: Program
 
     @property

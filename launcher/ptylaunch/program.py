@@ -13,27 +13,57 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from ptylaunch import channel as ch
 from ptylaunch import privilege
 from ptylaunch import syscall as sc
+from ptylaunch.account import Wanted, resolve
+from ptylaunch.child import FAILED, keep_only
 from ptylaunch.errors import LaunchFailed, pack_failure
+from ptylaunch.hook import Hook, run_hooks
+from ptylaunch.rootfs import Rootfs
+from ptylaunch.start import await_start
+from ptylaunch.terms import KEEPERS, Terms
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Program
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CHANNEL: Final = 3
 _SIGKILL: Final = 9
 
 
-def prepare(program: Program, stdio: tuple[int, int, int], tty_fd: int | None) -> None:
-    """Everything that can be done before the caller says GO. The caller is a session leader."""
+def prepare(
+    program: Program, sock: socket.socket, stdio: tuple[int, int, int], tty_fd: int | None
+) -> dict[str, str]:
+    """Everything that can be done before the caller says GO; return the program's environment.
+
+    Who calls this is a session leader.
+    """
     if tty_fd is not None:
         fcntl.ioctl(tty_fd, termios.TIOCSCTTY, 0)
         stdio = (tty_fd, tty_fd, tty_fd)
     place(stdio)
+    # While we still have the ids of the box's root: to a process of another user our caller may do
+    # it with CAP_SYS_RESOURCE only (prlimit(2)).
+    if program.limits:
+        ch.send(sock, ch.LIMITS)
+        if not ch.await_word(sock, ch.GO):
+            os._exit(FAILED)
     privilege.assume(program, program.capabilities, no_new_privileges=program.no_new_privileges)
     # The change of identity made it what fs.suid_dumpable says (prctl(2)).
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
     _change_directory(program.cwd)
     os.umask(program.umask)
+    env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
+    if "HOME" not in env:  # runc and crun look it up too
+        env["HOME"] = _home_of(program.uid)
+    _require(program, env)
+    return env
+
+
+def _home_of(uid: int) -> str:
+    root_fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    try:
+        home = resolve(Rootfs(root_fd), Wanted(uid, None)).home
+    finally:
+        os.close(root_fd)
+    return "/" if "\0" in home else home
 
 
 def place(stdio: tuple[int, int, int]) -> None:
@@ -44,24 +74,51 @@ def place(stdio: tuple[int, int, int]) -> None:
         os.close(copy)
 
 
-def execute(program: Program, sock: socket.socket, *, tie: bool) -> NoReturn:
-    """Report, wait for GO and exec. ``tie``: this is pid 1 and dies with the caller.
+def execute(
+    program: Program,
+    env: dict[str, str],
+    sock: socket.socket,
+    *,
+    tie: bool,
+    terms: Terms = KEEPERS,
+    hooks: tuple[Hook, ...] = (),
+) -> NoReturn:
+    """Report, wait for the start and exec. ``tie``: this is pid 1 and dies with the caller.
 
     Without an init nobody watches the lifetime pipe, so the kernel does: PR_SET_PDEATHSIG is sent
     when the parent dies, which by GO is the caller (it adopted us), and SIGKILL from an outer
     namespace reaches a pid 1. It lasts over execve unless that raises privileges (prctl(2)).
     """
+    handed_on = set(terms.preserved_fds)
+    # Whoever waits here may wait for long, and must not hold what the caller has open meanwhile.
+    waiting = handed_on | {sock.fileno()}
+    if terms.listener is not None:
+        waiting.add(terms.listener.fileno())
+    keep_only(waiting)
     ch.send(sock, ch.READY)
     if not ch.await_word(sock, ch.GO):
-        os._exit(125)
+        os._exit(FAILED)
     if tie:
         sc.prctl(sc.PR_SET_PDEATHSIG, _SIGKILL)
         if _is_alone(sock):  # it died in between
-            os._exit(125)
-    os.dup2(sock.fileno(), _CHANNEL, inheritable=False)
-    sc.close_range(_CHANNEL + 1)
-    failure = _become(program)
-    os.write(_CHANNEL, ch.FAILED + pack_failure(failure.stage, failure.errno, failure.detail))
+            os._exit(FAILED)
+    if terms.listener is not None:
+        sock.close()
+        sock = await_start(terms.listener)
+    for fd in terms.preserved_fds:
+        os.set_inheritable(fd, True)
+    if terms.listen_fds:
+        env |= {"LISTEN_FDS": str(terms.listen_fds), "LISTEN_PID": str(os.getpid())}
+    keep_only(handed_on | {sock.fileno()})  # which execve closes
+    try:
+        state = {**terms.state, "status": "created", "pid": os.getpid()}
+        run_hooks(hooks, state, "startContainer", env=env)
+        failure = _become(program, env)
+    except LaunchFailed as error:
+        failure = error
+    # write(2), not send(2): a filter may be in force by now, and few forbid that.
+    report = ch.FAILED + pack_failure(failure.stage, failure.errno, failure.detail)
+    os.write(sock.fileno(), report)
     os._exit(failure.exit_code)
 
 
@@ -72,13 +129,30 @@ def _is_alone(sock: socket.socket) -> bool:
         return False
 
 
-def _become(program: Program) -> LaunchFailed:
+def _require(program: Program, env: dict[str, str]) -> None:
+    """Fail before the start for a program that is not there, as runc does."""
+    found = 0
+    for path in _places(program.args[0], env.get("PATH", _DEFAULT_PATH)):
+        try:
+            if stat.S_ISDIR(os.stat(path).st_mode):
+                found = found or errno.EISDIR
+            elif os.access(path, os.X_OK):
+                return
+            else:
+                found = found or errno.EACCES
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            found = found or error.errno or errno.EIO
+    raise _cannot_execute(program, found)
+
+
+def _become(program: Program, env: dict[str, str]) -> LaunchFailed:
     """Try each place as execvp(3) does; return the failure that says most.
 
     From the filter on only execve is called: a policy need not allow what Python does. What can be
     known of a place without trying is found out before.
     """
-    env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
     entries = tuple(f"{key}={value}" for key, value in env.items())
     found = 0
     executions: list[sc.Execution] = []
@@ -101,6 +175,10 @@ def _become(program: Program) -> LaunchFailed:
         number = execution.make()
         if number not in (errno.ENOENT, errno.ENOTDIR):
             found = found or number
+    return _cannot_execute(program, found)
+
+
+def _cannot_execute(program: Program, found: int) -> LaunchFailed:
     number = found or errno.ENOENT
     where = " in PATH" if number == errno.ENOENT and "/" not in program.args[0] else ""
     return LaunchFailed("exec", number, program.args[0] + where)

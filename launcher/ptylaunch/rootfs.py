@@ -84,14 +84,13 @@ class Rootfs:
             return self.open(path, strict=strict)
 
 
-def build_rootfs(plan: Plan, sources: Sources) -> Rootfs:
-    """Mount everything; the host's root is still around it until :func:`enter`."""
+def build_rootfs(plan: Plan, sources: Sources, place_fd: int) -> Rootfs:
+    """Mount everything at ``place_fd``; the host's root is still around it until :func:`enter`."""
     # Nothing mounted from here on may reach the host. The host's own mounts stay slaves until
     # they are detached: a private copy would hold every disk that the host unmounts meanwhile.
     sc.mount(None, "/", None, sc.MS_SLAVE | sc.MS_REC)
-    old_root = os.open("/", os.O_PATH | os.O_CLOEXEC)
-    sc.move_mount(sources.root, old_root)
-    os.close(old_root)
+    sc.move_mount(sources.root, place_fd)
+    os.close(place_fd)
     root = Rootfs(sources.root)
     for index, mount in enumerate(plan.mounts):
         try:
@@ -130,6 +129,43 @@ def enter(root: Rootfs) -> None:
     sc.unmount(".", sc.MNT_DETACH)
     os.chdir("/")
     os.close(old_root)
+
+
+def enter_without_pivot(root: Rootfs, place: str) -> None:
+    """Make what is mounted at ``place`` the root where pivot_root(2) cannot: on an initramfs.
+
+    The host's own root stays below, and in a user namespace its mounts too, for they are locked
+    (mount_namespaces(7)): nothing leads there but unmounting ours, which wants CAP_SYS_ADMIN.
+    """
+    place = os.path.realpath(place)
+    # Not "/" itself: with it would go all that is in it, ours included.
+    others = [
+        path for path in _mount_points()
+        if path != "/" and not f"{path}/".startswith(f"{place}/")
+    ]  # fmt: skip
+    old_root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    os.fchdir(root.fd)
+    sc.mount(".", "/", None, sc.MS_MOVE)
+    os.fchdir(old_root)
+    for path in reversed(others):
+        try:
+            sc.unmount("." + path, sc.MNT_DETACH)
+        except OSError:
+            continue  # a locked one, or gone with the one that it was in
+    os.close(old_root)
+    os.fchdir(root.fd)
+    os.chroot(".")
+    os.chdir("/")
+
+
+def _mount_points() -> list[str]:
+    """Return where something is mounted, each after the one that it is in (proc(5))."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        points = [line.split()[4] for line in file]
+    # By hand: a codec would be imported late, and see the head of builder.py.
+    for octal, byte in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
+        points = [point.replace(octal, byte) for point in points]
+    return [os.fsdecode(point) for point in points]
 
 
 def _attach(root: Rootfs, target: str, tree_fd: int) -> None:

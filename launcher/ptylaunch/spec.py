@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from ptylaunch import syscall as sc
 from ptylaunch.capability import mask_of
+from ptylaunch.hook import read_hooks
 from ptylaunch.options import parse_options
 from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
 from ptylaunch.policy import read_policy
@@ -41,7 +42,6 @@ NAMESPACES: Final = {
 }
 
 _UNSUPPORTED: Final = (
-    ("hooks",),
     ("process", "apparmorProfile"),
     ("process", "selinuxLabel"),
     ("process", "scheduler"),
@@ -59,6 +59,8 @@ _IPC_SYSCTLS: Final = frozenset(
 
 def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     """Check ``spec`` and resolve its relative paths at ``bundle``; LaunchFailed("spec", …)."""
+    if not _str(spec, "ociVersion", "ociVersion").startswith("1."):
+        raise _bad(f"ociVersion {spec['ociVersion']} is not supported")
     _refuse_unsupported(spec)
     linux = _dict(spec, "linux", "linux")
     namespaces, joined = _namespaces(linux)
@@ -71,9 +73,16 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         for index, entry in enumerate(_list(spec, "mounts", "mounts"))
     )
     program = read_program(_dict(spec, "process", "process"), linux)
-    init = _dict(spec, "annotations", "annotations").get(INIT_ANNOTATION) == "true"
+    annotations = _dict(spec, "annotations", "annotations")
+    if not all(isinstance(value, str) for value in annotations.values()):
+        raise _bad("annotations must be strings")
+    init = annotations.get(INIT_ANNOTATION) == "true"
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
+    sysctl = _sysctl(linux, namespaces)
+    domainname = _own_name(spec, "domainname", namespaces)
+    if domainname and dict(sysctl).get("kernel/domainname", domainname) != domainname:
+        raise _bad("linux.sysctl: kernel.domainname is not domainname")
     return Plan(
         root=os.path.join(bundle, _str(root, "path", "root.path")),
         root_readonly=_bool(root, "readonly", "root.readonly"),
@@ -88,10 +97,11 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         ),
         masked=_paths(linux, "maskedPaths"),
         readonly=_paths(linux, "readonlyPaths"),
-        sysctl=_sysctl(linux, namespaces),
+        sysctl=sysctl,
         hostname=_own_name(spec, "hostname", namespaces),
-        domainname=_own_name(spec, "domainname", namespaces),
+        domainname=domainname,
         init=init,
+        hooks=read_hooks(spec),
         cgroups_path=read_cgroups_path(spec),
         resources=read_limits(spec),
         program=program,

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import IdRange
+from ptylaunch.process import identify
 
 KINDS: Final = (
     ("user", sc.CLONE_NEWUSER),
@@ -29,7 +30,6 @@ KINDS: Final = (
 """Names in /proc/pid/ns, in the order in which they are entered: the host's files go last."""
 
 _NS_GET_USERNS: Final = 0xB701  # ioctl_ns(2)
-_START_TIME: Final = 19  # field 22 of proc_pid_stat(5), counted behind the command
 
 
 class Namespace(NamedTuple):
@@ -107,7 +107,7 @@ def open_target(pid: int, started: int = 0, cgroups: tuple[str, ...] = ()) -> Ta
         raise LaunchFailed("join", error.errno or errno.EIO, f"process {pid}") from error
     fds: list[int] = []
     try:
-        if started and start_time(pid) != started:
+        if started and identify(pid).started != started:
             raise LaunchFailed("join", errno.ESRCH, f"process {pid} is another one now")
         flags = sum(flag for name, flag in KINDS if not _is_ours(pid, name))
         fds = _open(str(pid), flags)
@@ -123,12 +123,6 @@ def open_target(pid: int, started: int = 0, cgroups: tuple[str, ...] = ()) -> Ta
     if not flags & sc.CLONE_NEWUSER:
         uid_map = gid_map = ()  # ours: the ids are the same on both sides
     return Target(pair_up(flags, fds), uid_map, gid_map, cgroups)
-
-
-def start_time(pid: int) -> int:
-    """Return when a process was started, in clock ticks since boot; OSError when there is none."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[_START_TIME])
 
 
 def _open(process: str, flags: int) -> list[int]:

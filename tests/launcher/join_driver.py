@@ -25,7 +25,8 @@ from ptylaunch import spec as specs
 from ptylaunch.container import Box, build
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.join import Joining, confine, join
-from ptylaunch.target import open_target, start_time
+from ptylaunch.process import identify
+from ptylaunch.target import open_target
 
 Texts = dict[int, bytes]
 
@@ -83,7 +84,7 @@ def begin(box: Box, spec: dict[str, Any], wish: dict[str, Any]) -> tuple[Any, ..
     joining: Joining | LaunchFailed
     try:
         if wish.get("by") == "pid":
-            target = open_target(box.init_pid, start_time(box.init_pid) + wish.get("late", 0))
+            target = open_target(box.init_pid, identify(box.init_pid).started + wish.get("late", 0))
         program = confine(
             specs.read_program(process, {}), specs.read_program(spec["process"], spec["linux"])
         )

@@ -256,7 +256,9 @@ def test_box_that_was_never_started_dies_with_its_builder(caller: Caller, *, ini
     """Nobody waits for a word that cannot come."""
     result = shell(caller, "echo never", then="abandon", init=init)
 
-    assert (result.status, result.output) == (125 if not init else 137, "")
+    # With an init either of the two may see first that nobody is left.
+    assert result.status in ((125, 137) if init else (125,))
+    assert result.output == ""
 
 
 @every_caller

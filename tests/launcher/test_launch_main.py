@@ -28,7 +28,7 @@ def ptylaunch(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    spec = json.loads(ptylaunch("spec").stdout)
+    spec = json.loads(ptylaunch("spec", "--config", "-").stdout)
     spec["mounts"] += [
         {"destination": tree, "type": "bind", "source": tree, "options": ["rbind", "ro"]}
         for tree in host_trees()
@@ -105,7 +105,7 @@ def test_terminal_without_a_socket_is_refused(bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["create", "x"], ["kill"], ["fly"], [], ["run"], ["run", "../x"], ["run", "-b", "/", "x"]],
+    [["exec", "x"], ["kill"], ["fly"], [], ["run"], ["run", "../x"], ["run", "-b", "/", "x"]],
 )
 def test_what_is_not_there_is_refused_in_one_line(args: list[str]) -> None:
     """With status 1, as runc's."""

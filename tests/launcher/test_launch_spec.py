@@ -19,6 +19,7 @@ from ptylaunch.spec import read_plan
 SPEC: dict[str, Any] = {
     "ociVersion": "1.2.0",
     "root": {"path": "rootfs"},
+    "domainname": "here",
     "process": {"args": ["sh"], "cwd": "/", "env": ["A=b"]},
     "mounts": [
         {"destination": "/proc", "type": "proc"},
@@ -63,7 +64,7 @@ def test_defaults_are_ocis() -> None:
     ("path", "value", "words"),
     [
         (["linux", "seccomp"], {"defaultAction": "SCMP_ACT_NOTIFY"}, "linux.seccomp"),
-        (["hooks"], {"prestart": []} | {"poststop": [1]}, "hooks"),
+        (["hooks"], {"prestart": []} | {"poststop": [1]}, "hooks.poststop[0] must be an object"),
         (["linux", "resources"], {"blockIO": {"weight": 9}}, "linux.resources.blockIO"),
         (["linux", "resources"], {"cpu": {"idle": 1}}, "linux.resources.cpu.idle"),
         (["linux", "resources"], {"memory": {"swappiness": 0}}, "memory.swappiness"),
@@ -85,6 +86,10 @@ def test_defaults_are_ocis() -> None:
         (["linux", "namespaces", 2], {"type": "user"}, "a second user namespace"),
         (["linux", "uidMappings"], [], "must map id 0"),
         (["linux", "sysctl"], {"kernel.core_pattern": "|/x"}, "kernel.core_pattern"),
+        (["linux", "sysctl"], {"kernel.domainname": "other"}, "is not domainname"),
+        (["ociVersion"], None, "ociVersion"),
+        (["ociVersion"], "2.0.0", "ociVersion 2.0.0 is not supported"),
+        (["annotations"], {"a": 1}, "annotations must be strings"),
         (["linux", "sysctl"], {"net.ipv4.ip_forward": "1"}, "net.ipv4.ip_forward"),
         (["process", "args"], [], "process.args"),
         (["process", "args"], ["a\0b"], "NUL"),
@@ -128,6 +133,7 @@ PLACES = [
     ["process", "user"], ["process", "capabilities"], ["process", "rlimits"], ["mounts"],
     ["mounts", 0], ["mounts", 0, "options"], ["linux"], ["linux", "namespaces"],
     ["linux", "sysctl"], ["linux", "uidMappings"], ["linux", "resources"], ["annotations"],
+    ["hooks"], ["hooks", "prestart"], ["hooks", "poststop"],
     ["linux", "cgroupsPath"], ["linux", "resources", "memory"], ["linux", "resources", "cpu"],
     ["linux", "resources", "pids"],
     ["hostname"], ["process", "consoleSize"], ["linux", "seccomp"], ["linux", "seccomp", "flags"],

@@ -1,0 +1,106 @@
+"""The commands that only look: state, list and ps. They take no lock and print to stdout."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from ptylaunch.errors import Refused
+from ptylaunch.folder import Folder, list_ids
+from ptylaunch.process import is_alive
+from ptylaunch.record import (
+    Record,
+    everybody,
+    oci_state,
+    read_cgroup,
+    read_record,
+    status_of,
+)
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+_COLUMNS: Final = ("id", "pid", "status", "bundle", "created", "owner")
+
+
+def show_state(arguments: Namespace) -> int:
+    with Folder.open(arguments.root, arguments.id) as folder:
+        record = read_record(folder)
+        print(json.dumps(oci_state(record, status_of(folder, record)), indent=2))
+    return 0
+
+
+def show_list(arguments: Namespace) -> int:
+    found = list(filter(None, (_look(arguments.root, name) for name in list_ids(arguments.root))))
+    if arguments.quiet:
+        print("".join(f"{record.id}\n" for record, _ in found), end="")
+    elif arguments.format == "json":
+        print(json.dumps([_entry(record, status) for record, status in found]))
+    else:
+        entries = [_entry(record, status) for record, status in found]
+        rows = [[str(entry[key]) for key in _COLUMNS] for entry in entries]
+        print("".join(_aligned([[key.upper() for key in _COLUMNS], *rows])), end="")
+    return 0
+
+
+def show_processes(arguments: Namespace) -> int:
+    with Folder.open(arguments.root, arguments.id) as folder:
+        process, cgroup = read_record(folder).process, read_cgroup(folder)
+    if not is_alive(process):
+        raise Refused(f"container not running: {arguments.id}")
+    pids = {each.pid for each in everybody(process, cgroup)}
+    if arguments.format == "json":
+        print(json.dumps(sorted(pids)))
+        return 0
+    import subprocess  # only here: it is heavy
+
+    try:
+        done = subprocess.run(
+            ["ps", *(arguments.ps or ["-ef"])],  # noqa: S607 - the user's own ps
+            stdout=subprocess.PIPE, text=True, errors="replace", check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise Refused("ps is not installed: --format json needs none") from None
+    header, *lines = done.stdout.splitlines() or [""]
+    if "PID" not in header.split():
+        raise Refused("ps shows no column PID")
+    column = header.split().index("PID")
+    print(header)
+    for line in lines:
+        fields = line.split()
+        if len(fields) > column and fields[column].isdecimal() and int(fields[column]) in pids:
+            print(line)
+    return 0
+
+
+def _look(root: str, name: str) -> tuple[Record, str] | None:
+    """Return a container and its status; None for one that comes or goes just now."""
+    try:
+        with Folder.open(root, name) as folder:
+            record = read_record(folder)
+            return record, status_of(folder, record)
+    except (Refused, OSError):
+        return None
+
+
+def _entry(record: Record, status: str) -> dict[str, Any]:
+    state = oci_state(record, status)
+    return {**state, "created": record.created, "owner": _name_of(record.owner)}
+
+
+def _name_of(uid: int) -> str:
+    import pwd  # only here
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        + "\n"
+        for row in rows
+    ]
