@@ -230,16 +230,37 @@ def test_a_resize_without_bytes_is_seen(screen: Screen, journal: Journal) -> Non
 
 
 def test_queries_are_answered(screen: Screen, journal: Journal) -> None:
-    """Those that are the screen's to answer, and none around them."""
-    start = write(journal, b"a\x1b[6nb")
-    end = write(journal, b"\x1b[6n")
-    write(journal, b"c\x1b[6n")
+    """Each that was asked about by itself, with its offset; what nobody asked about is not."""
+    end = write(journal, b"\x1b[cab\x1b[6n\x1b[5ncd\x1b[6n\x1b]1337;ReportCellSize\x07")
+    spans = [[5, 9], [15, 19], [19, end]]
     screen.open(journal.folder)
-    screen.send("answer", start=start, end=end)
-    screen.shown(journal.end)
-    replies = [each for each in screen.packets if each["type"] == "replies"]
+    screen.send("queries", spans=spans)
+    screen.send("end", end=end)
+    replies = [screen.expect("reply") for _ in spans]
 
-    assert [base64.b64decode(each["data"]) for each in replies] == [b"\x1b[1;3R"]
+    assert [fields["end"] for fields in replies] == [9, 19, end]
+    assert [base64.b64decode(fields["data"]) for fields in replies] == [
+        b"\x1b[1;3R",
+        b"\x1b[1;5R",
+        b"",
+    ]
+
+
+def test_a_query_that_was_passed_is_not_waited_for(screen: Screen, journal: Journal) -> None:
+    """Asked about too late: there is no answer to it any more, and the next has its own."""
+    end = write(journal, b"ab\x1b[6n")
+    screen.open(journal.folder)
+    screen.send("end", end=end)
+    screen.snapshot(end)
+    later = write(journal, b"\x1b[6n")
+    screen.send("queries", spans=[[2, end], [end, later]])
+    screen.send("end", end=later)
+    replies = [screen.expect("reply") for _ in range(2)]
+
+    assert [(each["end"], base64.b64decode(each["data"])) for each in replies] == [
+        (end, b""),
+        (later, b"\x1b[1;3R"),
+    ]
 
 
 def test_a_ping_is_answered_while_it_works(screen: Screen, journal: Journal) -> None:

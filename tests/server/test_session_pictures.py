@@ -43,7 +43,7 @@ def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) 
     link = served.session.pictures._link
     os.kill(served.screens._pids[0], signal.SIGSTOP)
     served.client().send(ATTACH, b"{}")
-    served.wait(lambda: link.is_wanted)
+    served.wait(lambda: bool(link._waiting))
 
     def is_held() -> bool:
         served.program.write(64 << 10)
@@ -70,7 +70,7 @@ def test_nobody_waits_for_ever_for_a_screen_that_works(
 
     assert b"something to see" in late.output
     assert link.is_running
-    assert not link.is_wanted
+    assert not link._waiting
 
 
 def test_a_picture_of_where_one_is_holds_nothing_up(served: Served) -> None:
@@ -110,6 +110,8 @@ def test_the_screen_answers_what_is_its_own_to_answer(served: Served) -> None:
     with served.attached(answers=True, from_="end") as elected:
         served.print(QUERY)
         elected.read_until(QUERY)
+        elected.type(b"\x1b[1;1R")
+        assert served.typed(6) == b"\x1b[1;1R"
     served.wait(lambda: not served.container.websockets)
     served.print(b"text" + QUERY)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from ptyd.net.respondent import Respondent
 from ptywire.raw import is_foreign
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RawClient:
         self._channel = channel
         self._typist = session.input.typist(os.urandom(16))
         self._typist.sender = self
+        self._respondent = Respondent(session, self.number, b"", able=False)
         self._head: bytes | None = b""
         self._decide: asyncio.TimerHandle | None = None
         self._ended = False
@@ -131,12 +133,8 @@ class RawClient:
         if self._session.people.one_driver:
             return  # there is no asking for a turn here
         self._session.on_typing(self)
-        self._session.input.feed(
-            self._typist,
-            self._typist.position,
-            data,
-            answers=self._session.output.takes_answers(self.number),
-        )
+        position = self._typist.position
+        self._session.input.feed(self._typist, position, data, self._respondent.filter)
 
     def eof_received(self) -> None:
         """The client only stops typing: what is printed goes on to it."""

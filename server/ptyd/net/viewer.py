@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ptyd.net.access import lesser
 from ptyd.net.asking import Asking
 from ptyd.net.attach import Wish, greeting, parse_attach
+from ptyd.net.respondent import Respondent
 from ptyd.net.window import Window
 from ptyd.session.people import OWNER, VIEW
 from ptyd.session.pictures import VISIBLE, WITH_HISTORY
+from ptyd.session.replies import is_nobodys_typing
 from ptywire.message import (
     CLOSE_EXITED,
     CLOSE_GONE,
@@ -61,6 +63,7 @@ class Viewer:
         self.number = 0
         self.lossless = False
         self._hidden = False
+        self._respondent: Respondent | None = None
         self._awaits_picture = False
         self._stale = False  # what the client shows is old: a picture first
         self._scrollback = VISIBLE
@@ -120,6 +123,8 @@ class Viewer:
         """The client has rendered everything before ``offset``: there is room for more."""
         self._window.on_ack(offset, time.monotonic())
         session = self.session
+        if self._respondent is not None:
+            self._respondent.rendered(offset)
         if session is not None and (self.waits or self._stale or self.cursor < session.output.end):
             self.push()
         if session is not None and self.hold:
@@ -155,8 +160,13 @@ class Viewer:
         client = wish.client or os.urandom(16)
         start, picture = self._first_offset(session, wish)
         typist = session.input.typist(client)
+        if isinstance(typist.sender, Viewer):
+            typist.sender.replaced()
         typist.sender = self
         self._typist = typist
+        self._respondent = Respondent(
+            session, self.number, client, able=wish.answers and self.role != VIEW
+        )
         self.session = session
         self.cursor = self.rendered = start
         self._window = Window(lossless=self.lossless, start=start)
@@ -181,8 +191,7 @@ class Viewer:
         session.announce()
         if session.parting is not None and self.role != VIEW:
             session.parting.arrive()
-        if wish.answers and self.role != VIEW:
-            session.can_answer(self.number, able=True)
+        self._respondent.look(self.cursor, visible=not self._hidden)
         if picture:
             self._stale, self._scrollback = True, WITH_HISTORY
         self.push()
@@ -206,10 +215,12 @@ class Viewer:
 
     def _on_input(self, session: Session, position: int, data: bytes) -> None:
         assert self._typist is not None
-        if session.people.may_type(self.number):
-            session.on_typing(self)
-            answers = session.output.takes_answers(self.number)
-            fits = session.input.feed(self._typist, position, data, answers=answers)
+        assert self._respondent is not None
+        answers = is_nobodys_typing(data)
+        if (answers and self._respondent.owes) or session.people.may_type(self.number):
+            if not answers:
+                session.on_typing(self)
+            fits = session.input.feed(self._typist, position, data, self._respondent.filter)
         elif self._ended:
             return  # it types this again when it comes back
         else:
@@ -241,10 +252,12 @@ class Viewer:
             self._send(Event({"event": "refused", "reason": str(error)}))
 
     def _on_visible(self, *, visible: bool) -> None:
-        if self._hidden and visible and self.session is not None:
-            self._stale = not self.lossless
-            self.session.announce()  # it was not told in the meantime
-        self._hidden = not visible
+        if self._hidden == visible and self._respondent is not None:
+            self._hidden = not visible
+            self._respondent.look(self.cursor, visible=visible)
+            if visible and self.session is not None:
+                self._stale = not self.lossless
+                self.session.announce()  # it was not told in the meantime
         self.push()
 
     # Sender: what becomes of typing
@@ -321,12 +334,17 @@ class Viewer:
             self._stale = True
             return
         start = session.journal.start
+        self._skip_to(start)
         self._send(Event({"event": "gap", "from": self.cursor, "to": start}))
         self.cursor = self.rendered = start  # of bytes that never come there is no ack
         mark = session.marks.number_at(start)
         if size := session.marks.size_between(self._mark, mark):
             self._send(Event({**size.fields, "end": start}))
         self._mark = mark
+
+    def _skip_to(self, offset: int) -> None:
+        assert self._respondent is not None
+        self._respondent.skipped(self.cursor, offset)
 
     def _ask_for_picture(self, session: Session) -> None:
         """Have a picture made, once there is room for it: asked for early it would be old."""
@@ -341,6 +359,7 @@ class Viewer:
             return  # the next push asks again, if there is one
         self._stale = False
         self._scrollback = VISIBLE
+        self._skip_to(picture.end)
         self.cursor = picture.end
         self._mark = session.marks.number_at(picture.end)
         self._window.on_sent(picture.end, len(picture.data), time.monotonic())
@@ -369,6 +388,13 @@ class Viewer:
         self._ended = True
         self._websocket.close(CLOSE_EXITED, "exited")
 
+    def replaced(self) -> None:
+        """The same client is here on another connection: this one counts for nothing any more."""
+        assert self.session is not None
+        assert self._respondent is not None
+        self.session.sizes.withdraw(self.number)
+        self._respondent.leave(self.cursor)
+
     def lost(self, *, on_purpose: bool = False) -> None:
         """The connection is gone; what it typed stays, its place does not."""
         self._ended = True
@@ -379,7 +405,6 @@ class Viewer:
             if self._typist is not None and self._typist.sender is self:
                 self.session.input.forget(self._typist)
             self.session.people.leave(self.number)
-            self.session.sizes.withdraw(self.number)
-            self.session.can_answer(self.number, able=False)
+            self.replaced()
             self.session.remove(self)
             self.session.announce()

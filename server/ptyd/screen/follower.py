@@ -9,7 +9,8 @@ one stay readable.
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections import deque
+from typing import Final, NamedTuple
 
 from ptyd.journal.index import RECORD_SIZE, RESIZE, Record, parse
 from ptyd.journal.journal import Journal
@@ -21,6 +22,13 @@ SKIMMED: Final = 4 << 20
 MUCH: Final = 256 << 10
 """Bytes to be read that make that worth while."""
 _INDEX_READ: Final = 2048 * RECORD_SIZE
+
+
+class Reply(NamedTuple):
+    """What a terminal answers to the query that ends at ``end``: nothing if it does not know it."""
+
+    end: int
+    data: bytes
 
 
 class Follower:
@@ -38,6 +46,8 @@ class Follower:
         self._last: Record | None = None
         self._resizes: list[Record] = []
         self._not_plain_until = 0
+        self._queries: deque[tuple[int, int]] = deque()
+        self._replies: list[Reply] = []
 
     @property
     def is_behind(self) -> bool:
@@ -51,13 +61,33 @@ class Follower:
         if self._out >= 0:
             self._resize()
 
-    def step(self, size: int, edge: int) -> None:
-        """Feed up to ``size`` bytes; fewer to a resize or ``edge``, none where a segment ends."""
+    def expect_queries(self, spans: list[tuple[int, int]]) -> None:
+        """Take note of where queries lie whose replies are wanted, in order."""
+        self._queries += [(start, end) for start, end in spans]
+
+    def take_replies(self) -> list[Reply]:
+        """Return the replies to the queries that have been passed since the last call."""
+        replies, self._replies = self._replies, []
+        return replies
+
+    def step(self, size: int) -> None:
+        """Feed up to ``size`` bytes; fewer up to a resize or query, none where a segment ends."""
+        self._advance(size)
+        # Fed query by query, so that what the emulator has to say is the answer to this very one.
+        said = self.emulator.replies()
+        while self._queries and self._queries[0][1] <= self.offset:
+            end = self._queries.popleft()[1]
+            self._replies.append(Reply(end, said if end == self.offset else b""))
+
+    def _advance(self, size: int) -> None:
         if self._out < 0:
             if not self._find_start():
                 self.offset = self.end  # the journal is gone, and nothing will come
-            return  # perhaps past ``edge``
-        stop = min([self.end, edge, *(each.offset for each in self._resizes[:1])])
+            return  # perhaps past the first queries
+        stop = min([self.end, *(each.offset for each in self._resizes[:1])])
+        if self._queries:
+            start, end = self._queries[0]
+            stop = min(stop, start if self.offset < start else end)
         if stop - self.offset >= MUCH and self.offset >= self._not_plain_until:
             self._skim(min(stop, self.offset + SKIMMED))
             return

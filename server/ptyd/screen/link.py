@@ -24,6 +24,8 @@ LONGEST: Final = 10.0
 """Seconds after which who waits is not made to wait any more, nor the program for their sake."""
 STEP: Final = 64 << 10
 """Bytes of growth worth a message while nobody waits."""
+SPANS: Final = 1000
+"""Queries in one packet, which holds 64 KiB."""
 SCROLLBACK: Final = 1000
 """Lines of history that a screen keeps."""
 FIRST_BACKOFF: Final = 0.5
@@ -66,21 +68,25 @@ class ScreenLink:
         self._next = 0
         self._waiting: dict[int, Callable[[Picture | None], None]] = {}
         self._told = 0
+        self._asked = 0  # about the queries before this offset
         self._backoff = 0.0
         self._not_before = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self.offset = 0
         self.on_progress: Callable[[], None] = lambda: None
-        self.on_replies: Callable[[str], None] = lambda _data: None
+        self.queries: Callable[[int], list[tuple[int, int]]] = lambda _offset: []
+        """Asked for the open queries that end behind an offset: the screen is to say its reply."""
+        self.on_reply: Callable[[int, str], None] = lambda _end, _data: None
+        self.on_failed: Callable[[], None] = lambda: None
 
     @property
     def is_running(self) -> bool:
         return self._socket is not None
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether somebody waits for a picture."""
-        return bool(self._waiting)
+    def pause(self) -> float:
+        """Seconds until a screen may be started again."""
+        return max(0.0, self._not_before - time.monotonic())
 
     def request(
         self, end: int, scrollback: int, callback: Callable[[Picture | None], None]
@@ -97,15 +103,6 @@ class ScreenLink:
             {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
         )
         self._watch()
-
-    def answer(self, start: int, end: int) -> None:
-        """Have the screen answer the queries between two offsets, and no others.
-
-        One message: told of the end alone it might have read past them already.
-        """
-        if self._socket is not None or self._start():
-            self._told = end
-            self._send({"type": "answer", "start": start, "end": end})
 
     def wake(self, end: int) -> None:
         """Have the screen read up to ``end``, started if need be."""
@@ -140,7 +137,7 @@ class ScreenLink:
         self._screens.start(theirs)
         ours.setblocking(False)
         self._socket = ours
-        self._told = 0
+        self._told = self._asked = 0
         self.offset = 0
         self._loop.add_reader(ours.fileno(), self._on_readable)
         rows, cols = self._size
@@ -156,18 +153,32 @@ class ScreenLink:
         return True
 
     def _tell(self, end: int) -> None:
+        """Say how far the journal goes, and before that, which queries lie on the way there."""
+        spans = self.queries(self._asked)
+        for first in range(0, len(spans), SPANS):
+            some = spans[first : first + SPANS]
+            if not self._send({"type": "queries", "spans": some}):
+                return
+            self._asked = some[-1][1]
+        if spans and not self._told:
+            # A new screen begins as late as it can, but no later than what it is asked about.
+            self._send({"type": "end", "end": spans[0][1]})
         self._told = end
         self._send({"type": "end", "end": end})
 
-    def _send(self, fields: dict[str, Any]) -> None:
+    def _send(self, fields: dict[str, Any]) -> bool:
+        """Return whether the screen will hear it."""
         if self._socket is None:
-            return
+            return False
         try:
             send(self._socket, fields)
         except BlockingIOError:
             self._told = 0  # it has not read for long: say it again with the next growth
+            return False
         except OSError:
             self._fail()
+            return False
+        return True
 
     def _on_readable(self) -> None:
         assert self._socket is not None
@@ -205,8 +216,8 @@ class ScreenLink:
                 if callback is not None:
                     callback(Picture(end, rows, cols, os.pread(fds[0], size, 0)))
                 self.on_progress()
-            case {"type": "replies", "data": str(data)}:
-                self.on_replies(data)
+            case {"type": "reply", "end": int(end), "data": str(data)}:
+                self.on_reply(end, data)
             case _:
                 pass
         self._watch()
@@ -230,6 +241,7 @@ class ScreenLink:
         """It crashed or hangs: do without for a while."""
         self._blame()
         self.close()
+        self.on_failed()
 
     def _blame(self) -> None:
         self._backoff = min(max(2 * self._backoff, FIRST_BACKOFF), LAST_BACKOFF)

@@ -8,12 +8,12 @@ server to screen
 ``open``           ``folder rows cols scrollback``: the journal, and the size before any resize
 ``end``            ``end``: the journal reaches to here, or a resize was recorded here
 ``snapshot``       ``id at_least scrollback``: wanted at this offset or later
-``answer``         ``start end``: the queries between these are the screen's; all others are not
+``queries``        ``spans``: where queries lie, ``[start, end]``, in order, before ``end`` says so
 ``ping``           ``id``
 screen to server
 ``at``             ``offset``: how far it has read; every 64 KiB, and where it has caught up
 ``snapshot``       ``id end rows cols size``, and the bytes in a sealed memfd
-``replies``        ``data``: base64 of what a terminal answers to the queries that are its own
+``reply``          ``end data``: base64 of what a terminal answers to the query that ends there
 ``pong``           ``id``: within the time of a slice of work, or it hangs
 =================  ==============================================================================
 """
@@ -25,7 +25,6 @@ import fcntl
 import os
 import select
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptyd.screen.emulator import Emulator
@@ -64,7 +63,6 @@ class Screen:
         self._sock = sock
         self._follower: Follower | None = None
         self._wanted: list[Wanted] = []
-        self._asked: deque[tuple[int, int]] = deque()
         self._size = _LARGEST
         self._reported, self._reported_at = -1, 0.0
 
@@ -106,42 +104,32 @@ class Screen:
             self._follower = Follower(
                 fields["folder"], fields["rows"], fields["cols"], fields["scrollback"]
             )
+        elif kind == "queries" and follower is not None:
+            follower.expect_queries(fields["spans"])
         elif kind == "end" and follower is not None:
             follower.grow(fields["end"])
         elif kind == "snapshot" and follower is not None:
             wanted = Wanted(fields["id"], fields["at_least"], fields["scrollback"])
             follower.grow(wanted.at_least)
             self._wanted.append(wanted)
-        elif kind == "answer" and follower is not None:
-            self._asked.append((fields["start"], fields["end"]))
-            follower.grow(fields["end"])
 
     def _work(self, follower: Follower) -> None:
         """Do one slice of what there is to do."""
         if follower.is_behind:
             started = time.process_time()  # not what a busy machine takes from us
-            self._step(follower)
+            follower.step(self._size)
             # Some sequences take a thousand times as long as text: the time counts, not the bytes.
             if time.process_time() - started > SLICE:
                 self._size = max(_SMALLEST, self._size // 2)
             else:
                 self._size = min(_LARGEST, self._size * 2)
+            for reply in follower.take_replies():
+                data = base64.b64encode(reply.data).decode()
+                send(self._sock, {"type": "reply", "end": reply.end, "data": data})
         self._report(follower)
         for wanted in self._answerable(follower)[:1]:
             self._wanted.remove(wanted)
             self._answer(follower, wanted)
-
-    def _step(self, follower: Follower) -> None:
-        """Read on, not past the edge of queries that are ours to answer: those around are not."""
-        while self._asked and self._asked[0][1] <= follower.offset:
-            self._asked.popleft()
-        start, end = self._asked[0] if self._asked else (follower.end, follower.end)
-        is_ours = start <= follower.offset
-        follower.step(self._size, end if is_ours else start)
-        replies = follower.emulator.replies()
-        if is_ours and replies:
-            data = base64.b64encode(replies).decode()
-            send(self._sock, {"type": "replies", "data": data})
 
     def _answerable(self, follower: Follower) -> list[Wanted]:
         return [wanted for wanted in self._wanted if wanted.at_least <= follower.offset]

@@ -31,6 +31,10 @@ REMEMBERED: Final = 1024
 """Clients whose position is remembered after they are gone."""
 
 
+def _any_reply(_reply: bytes) -> bool:
+    return True
+
+
 class Sender(Protocol):
     """What typing needs to know of a connection."""
 
@@ -99,11 +103,16 @@ class Input:
                 del self._typists[client]
                 return
 
-    def feed(self, typist: Typist, position: int, data: bytes, *, answers: bool = True) -> bool:
+    def feed(
+        self,
+        typist: Typist,
+        position: int,
+        data: bytes,
+        wants: Callable[[bytes], bool] | None = None,
+    ) -> bool:
         """Queue input that starts at ``position``; return False if it leaves a hole.
 
-        ``answers`` false: what the client's terminal says to queries is dropped, another one's is
-        passed on.
+        ``wants`` is asked which of the terminal's replies to pass on; without it all is passed on.
         """
         if position > typist.position:
             return False
@@ -115,7 +124,9 @@ class Input:
         if self._fd < 0:
             self._taken(typist, len(fresh))  # nobody reads: gone, as on a closed terminal
             return True
-        self._queue(typist, fresh if answers else self._without_replies(typist, fresh))
+        holding = typist.replies is not None and typist.replies.holding
+        plain = wants is None and not holding
+        self._queue(typist, fresh if plain else self._without_replies(typist, fresh, wants))
         if typist.queued > QUEUE_HIGH and typist.sender is not None and not typist.blocked:
             typist.blocked = True
             typist.sender.input_blocked(blocked=True)
@@ -138,12 +149,15 @@ class Input:
             self._turns.append(typist)
         self.flush()
 
-    def _without_replies(self, typist: Typist, data: bytes) -> bytes:
-        """Return typed bytes without replies; what may be one, or a key, waits for a moment."""
+    def _without_replies(
+        self, typist: Typist, data: bytes, wants: Callable[[bytes], bool] | None
+    ) -> bytes:
+        """Return typed bytes less unwanted replies; what may be one, or a key, waits a moment."""
         if typist.replies is None:
             if b"\x1b" not in data:
                 return data
             typist.replies = ReplyFilter()
+        typist.replies.wants = wants if wants is not None else _any_reply
         kept = typist.replies.strip(data)
         if typist.flushing is not None:
             typist.flushing.cancel()

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ptyd.journal.index import TERMINAL
-from ptyd.session.answering import SCREEN, Answering, Query, take_out
+from ptyd.session.answering import SCREEN, Answering, take_out
 from ptyd.session.frame import Frame, Frames, encode_frame
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ CHUNK: Final = 64 << 10
 """Bytes at most in one message of output."""
 REPLAY: Final = 64 << 10
 """Bytes of history that stand for the screen."""
-REPLY_WITHIN: Final = 5.0
-"""Seconds in which a terminal answers, at the end of whatever line."""
 SETTLE: Final = 0.05
 """Seconds after which a sequence that is not ended is shown as it is."""
 
@@ -46,22 +44,21 @@ class Output:
         self._on_settled = on_settled
         self.frames = Frames()
         self.answering = Answering(journal.end)
-        self._asked_at = -REPLY_WITHIN
         self._settling: asyncio.TimerHandle | None = None
         self._edited: tuple[object, Frame] | None = None
 
-    def show(self, start: int, end: int, *, framed: bool) -> list[Query]:
-        """Take what was appended; return the queries in it that the screen must answer.
+    def show(self, start: int, end: int, *, framed: bool) -> bool:
+        """Take what was appended; return whether there is a query that the screen must answer.
 
         ``framed``: somebody reads, so that encoding it is worth while.
         """
-        queries: list[Query] = []
+        asked = False
         kind = TERMINAL
         if self._tty:
             start, scanned = self.answering.settled, self.answering.scanned
             data = self._read(scanned, end)
-            if queries := self.answering.scan(data):
-                self._asked_at = time.monotonic()
+            queries = self.answering.scan(data, time.monotonic())
+            asked = any(query.number == SCREEN for query in queries)
             data = data[start - scanned : self.answering.settled - scanned]
             if self.answering.settled < end and self._settling is None:
                 self._settling = self._loop.call_later(SETTLE, self.settle)
@@ -69,15 +66,7 @@ class Output:
             kind, data = self._journal.run_at(start)[0], self._read(start, end)
         if data and framed:
             self.frames.add(encode_frame(start, data, kind))
-        return [query for query in queries if query.number == SCREEN]
-
-    def takes_answers(self, number: int) -> bool:
-        """Tell whether what looks like a reply from client ``number`` is passed on.
-
-        Another one's is not, but long after the last query it can only be typing, or binary data.
-        """
-        elected = self.answering.answerer == number and number != SCREEN
-        return elected or not self._tty or time.monotonic() - self._asked_at > REPLY_WITHIN
+        return asked
 
     def settle(self) -> None:
         """Show what looks like the beginning of a query: it may be none, and is late."""

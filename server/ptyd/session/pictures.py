@@ -40,8 +40,11 @@ class Pictures:
         self._link = link
         self._waiting: dict[int, list[Callable[[Picture, bytes], None]]] = {}
         self._idle: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._read_to = session.journal.end  # by the screens there were
-        link.on_replies = self._on_replies
+        link.queries = session.output.answering.open_after
+        link.on_reply = self._on_reply
+        link.on_failed = self._expect_answer
         link.on_progress = session.on_screen_progress
 
     def want(self, scrollback: int, callback: Callable[[Picture, bytes], None]) -> None:
@@ -57,19 +60,34 @@ class Pictures:
             lambda picture: self._deliver(scrollback, picture),
         )
 
-    def answer(self, start: int, end: int) -> None:
-        """Have the screen answer the queries from ``start`` to ``end``: nobody else could."""
-        self._link.answer(start, end)
+    def answer(self) -> None:
+        """Have the screen answer the queries that are its own: there is nobody else who could."""
+        self._link.wake(self._session.journal.end)
         self._expect_use()
+        if not self._link.is_running:
+            self._expect_answer()
 
-    def _on_replies(self, data: str) -> None:
-        """Type what the screen says."""
-        self._session.input.inject(base64.b64decode(data))
+    def _expect_answer(self) -> None:
+        """There is no screen now: try another, if somebody waits for what it has to say."""
+        if self._session.output.answering.unanswered and self._again is None:
+            self._again = self._session.loop.call_later(self._link.pause, self._answer_again)
+
+    def _answer_again(self) -> None:
+        self._again = None
+        if self._session.output.answering.unanswered:
+            self.answer()
+
+    def _on_reply(self, end: int, data: str) -> None:
+        """Type what the screen says, if it was asked; else it is kept in case."""
+        reply = self._session.output.answering.hear_screen(end, base64.b64decode(data))
+        if reply:
+            self._session.input.inject(reply)
 
     def close(self) -> None:
         """End the screen."""
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._again):
+            if timer is not None:
+                timer.cancel()
         self._waiting.clear()
         self._link.close()
 

@@ -8,16 +8,19 @@ which is dropped as well. Alt-[ and the like are only told from a beginning by a
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ptyd.session.sequence import SequenceFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT: Final = 64 << 10
 """Bytes of one reply; the largest is a clipboard."""
 HOLD: Final = 0.05
 """Seconds that a beginning may be held back before the caller flushes it: it was a key."""
 
-_WHOLE: Final = re.compile(
+_REPLY: Final = (
     rb"\x1b\[(?:"
     rb"[0-9]+;[0-9]+R"  # CPR
     rb"|\?[0-9;]*(?:[RncuS]|\$y)"  # DECXCPR, DSR, DA1, kitty flags, XTSMGRAPHICS, DECRPM
@@ -27,15 +30,27 @@ _WHOLE: Final = re.compile(
     rb"|[0-9;]+[tx]"  # window reports, DECREPTPARM
     rb")|\x1b[P\]_][^\x07\x1b]*(?:\x1b\\|\x07)"
 )
+_WHOLE: Final = re.compile(_REPLY)
+_NOTHING_ELSE: Final = re.compile(rb"(?:%b)+" % _REPLY)
 _BEGINNING: Final = re.compile(rb"\x1b(?:\[[?>=]?[0-9;]*\$?|[P\]_][^\x07\x1b]*\x1b?)?")
 
 
 class ReplyFilter(SequenceFilter):
-    """Takes typed bytes, returns them without replies, under any split."""
+    """Takes typed bytes, returns them without the replies that are not wanted, under any split."""
 
-    def __init__(self) -> None:
+    def __init__(self, wants: Callable[[bytes], bool] = lambda _reply: False) -> None:
+        """``wants`` is asked about each whole reply, in order, once."""
         super().__init__(_WHOLE, _BEGINNING, LIMIT)
+        self.wants = wants
+
+    def keeps(self, match: bytes) -> bool:
+        return self.wants(match)
 
     def strip(self, data: bytes) -> bytes:
         """Return ``data`` without replies, less a beginning of one that is held back."""
         return self.feed(data)
+
+
+def is_nobodys_typing(data: bytes) -> bool:
+    """Tell whether typed bytes are whole replies and nothing else."""
+    return data.startswith(b"\x1b") and _NOTHING_ELSE.fullmatch(data) is not None

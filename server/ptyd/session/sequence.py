@@ -48,7 +48,11 @@ class SequenceFilter:
         until = self._held_from(data)
         self._held = data[until:]
         passed = data[:until] if self._held else data
-        found = [m for m in self._whole.finditer(passed) if m.end() - m.start() <= self._limit]
+        found = [
+            m
+            for m in self._whole.finditer(passed)
+            if m.end() - m.start() <= self._limit and not self.keeps(m[0])
+        ]
         if not found:
             self._state = _state_after(self._state, passed)
             return passed
@@ -62,6 +66,10 @@ class SequenceFilter:
                 self._pass(b"\x1b\\", out)
         self._pass(passed[at:], out)
         return bytes(out)
+
+    def keeps(self, _match: bytes) -> bool:
+        """Tell whether a match stays all the same."""
+        return False
 
     def flush(self) -> bytes:
         """Give up what is held back and return it."""

@@ -17,7 +17,7 @@ from ptyd.journal.index import EXIT, RESIZE, START
 from ptyd.journal.intake import Intake, open_intakes
 from ptyd.journal.journal import Full, Journal
 from ptyd.screen.link import ScreenLink
-from ptyd.session.answering import SCREEN
+from ptyd.session.election import Election
 from ptyd.session.input import Input
 from ptyd.session.mark import Marks
 from ptyd.session.output import Output
@@ -83,7 +83,7 @@ class Session:
         self.marks = Marks()
         self.readers: list[Reader] = []
         self._holders: list[Reader] = []
-        self._elected = SCREEN
+        self.election = Election(self)
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
         self._announcing: asyncio.TimerHandle | None = None
@@ -147,6 +147,7 @@ class Session:
 
     def close(self) -> None:
         """Give up what is not the keeper's: the session itself goes on without us."""
+        self.election.close()
         self.pictures.close()
         self.journal.close()
 
@@ -189,8 +190,8 @@ class Session:
         moved = self.journal.end - start
         if moved:
             framed = any(reader.framed for reader in self.readers)
-            if queries := self.output.show(start, self.journal.end, framed=framed):
-                self.pictures.answer(queries[0].start, queries[-1].end)
+            if self.output.show(start, self.journal.end, framed=framed):
+                self.pictures.answer()
             self.pictures.advance(self.journal.end)
             self.wake()
         return moved
@@ -251,31 +252,13 @@ class Session:
         """Serve who typed first, and let everybody know who it is."""
         self.prefer(reader)
         self.sizes.touch(reader.number)
-        self.output.answering.touch(reader.number)
-        self._elect()
+        self.election.touch(reader.number)
         if self.people.note_typing(reader.number):
             self.announce()
 
-    def can_answer(self, number: int, *, able: bool) -> None:
-        """A client's terminal can answer queries, or is gone."""
-        if able:
-            self.output.answering.join(number)
-        else:
-            self.output.answering.leave(number)
-        self._elect()
-
-    def _elect(self) -> None:
-        """Tell who answers queries from here on, and who does not any more."""
-        elected = self.output.answering.answerer
-        if elected == self._elected:
-            return
-        for reader in self.readers:
-            if reader.number in (elected, self._elected) and reader.number:
-                reader.tell({"event": "answerer", "answers": reader.number == elected})
-        self._elected = elected
-
     def announce(self) -> None:
         """Tell everybody who is here, soon and once for several changes."""
+        self.election.hold()  # whose turn it is decides whose terminal answers
         if self._announcing is None:
             delay = ANNOUNCE_AFTER if len(self.people) < CROWD else 10 * ANNOUNCE_AFTER
             self._announcing = self.loop.call_later(delay, self._announce)
