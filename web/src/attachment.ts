@@ -58,10 +58,9 @@ export class Attachment {
   private owesSnapshot = false;
   private isElected = false;
   private hasCaughtUp = false;
-  /** The last size that we told, and whether it counts on this connection. */
+  /** The last size that we told, and the one that we told first on this connection. */
   private told: wire.Size | null = null;
   private greeted: wire.Size | null = null;
-  private counts = false;
 
   constructor(
     private readonly session: number,
@@ -92,9 +91,7 @@ export class Attachment {
   /** Return the first message of a connection. */
   greeting(): Uint8Array {
     const fields: wire.Fields = { session: this.session, hidden: this.hidden };
-    // Coming back is no reason to take the size from whoever was active meanwhile.
-    const isNews = this.hello === null || !areEqual(this.window, this.told);
-    this.greeted = isNews ? this.window : null;
+    this.greeted = this.window;
     if (this.greeted !== null) Object.assign(fields, this.greeted);
     if (this.hello === null || this.mayType) fields["answers"] = true;
     if (this.name !== "") fields["name"] = this.name;
@@ -183,7 +180,6 @@ export class Attachment {
     this.owesSnapshot = hello.snapshot;
     this.hasCaughtUp = !hello.snapshot && this.acks.renderedTo >= hello.end;
     this.isElected = false;
-    this.counts = this.greeted !== null;
     this.told = this.greeted ?? this.told;
     this.company.begin(hello.id);
     const unsure =
@@ -241,7 +237,7 @@ export class Attachment {
       // The elected terminal answers, whoever drives.
       if (this.isElected && this.isLive) this.typeBytes(wire.encodeText(data));
     } else if (!this.company.isDrivenByAnother) {
-      this.typeKeys(wire.encodeText(data));
+      this.typeBytes(wire.encodeText(data));
     } else if (this.mayType && this.status === null && !isMouse(data)) {
       this.listener.notYourTurn();
     }
@@ -250,13 +246,7 @@ export class Attachment {
   /** Take what xterm.js calls binary: one byte a character (mouse reports of the oldest kind). */
   typeBinary(data: string): void {
     if (this.company.isDrivenByAnother) return;
-    this.typeKeys(Uint8Array.from(data, (character) => character.charCodeAt(0)));
-  }
-
-  /** Who types counts for the size again. */
-  private typeKeys(data: Uint8Array): void {
-    if (this.mayType && !this.counts) this.tellSize();
-    this.typeBytes(data);
+    this.typeBytes(Uint8Array.from(data, (character) => character.charCodeAt(0)));
   }
 
   private typeBytes(data: Uint8Array): void {
@@ -293,7 +283,6 @@ export class Attachment {
   private tellSize(): void {
     if (this.window === null || this.send === null) return;
     this.told = this.window;
-    this.counts = true;
     this.send(wire.resize(this.window));
   }
 

@@ -10,6 +10,9 @@ from ptywire.message import SUBPROTOCOL
 if TYPE_CHECKING:
     from ptyd.session.session import Session
 
+if TYPE_CHECKING:
+    from ptyd.session.session import Session
+
 
 class Wish(NamedTuple):
     """A checked attach message; ARCHITECTURE.md says what the fields mean."""
@@ -85,3 +88,21 @@ def _is_client(value: object) -> bool:
     return (
         isinstance(value, str) and len(value) == 32 and all(c in "0123456789abcdef" for c in value)
     )
+
+
+def first_offset(session: Session, wish: Wish, *, lossless: bool) -> tuple[int, bool]:
+    """Return where to begin, and whether a picture comes first."""
+    journal, start = session.journal, wish.start
+    if start == "start":
+        return journal.start, False
+    if start == "end":
+        return journal.end, False
+    if isinstance(start, int):
+        same = wish.epoch in (None, session.epoch) and start <= journal.end
+        if same and lossless:
+            return start, False
+        if same and start >= journal.start and not session.marks.resized_since(start):
+            return start, False
+    if lossless:
+        return session.output.replay_start(), False
+    return journal.end, True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.net.access import lesser
 from ptyd.net.asking import Asking
-from ptyd.net.attach import Wish, greeting, parse_attach
+from ptyd.net.attach import Wish, first_offset, greeting, parse_attach
+from ptyd.net.request import grant_request
 from ptyd.net.respondent import Respondent
 from ptyd.net.window import Window
 from ptyd.session.people import OWNER, VIEW
@@ -36,7 +37,6 @@ from ptywire.message import (
     decode_client,
     encode,
 )
-from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
     from ptyd.container import Container
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from ptyd.screen.link import Picture
     from ptyd.session.input import Typist
     from ptyd.session.session import Session
+
+
+SETTLING: Final = 1.0
+"""Seconds after its attach in which a client's window is being laid out, not changed by anybody."""
 
 
 class Viewer:
@@ -72,6 +76,7 @@ class Viewer:
         self._window = Window(lossless=False)
         self._ended = False
         self._untold = False
+        self._settled_at = 0.0
         self.waits = False
         self.only_session: int | None = None
         """The one that its token opens; None: an owner's, every one."""
@@ -103,13 +108,15 @@ class Viewer:
             case Visible(visible):
                 self._on_visible(visible=visible)
             case Request(fields):
-                self._on_request(session, fields)
+                if answer := grant_request(session, self.number, self.role, fields):
+                    self._send(Event(answer))
             case _ if self.role == VIEW:
                 pass
             case Input(position, data):
                 self._on_input(session, position, data)
             case Resize(rows, cols):
-                session.sizes.offer(self.number, rows, cols, owner=self.role == OWNER)
+                active = time.monotonic() >= self._settled_at
+                self._offer(session, rows, cols, active=active)
             case Signal(name) if session.people.may_type(self.number):
                 if name in SIGNALS or self.role == OWNER:
                     self._container.signal(session, name)
@@ -151,28 +158,40 @@ class Viewer:
         if not self.lossless:
             self._websocket.keep_little()
         self.number = session.people.join(self.role, wish.name).number
-        if wish.size is not None and self.role != VIEW:
-            session.sizes.offer(self.number, *wish.size, owner=self.role == OWNER)
-        self._begin(session, wish)
+        self._typist = self._take_over(session, wish)
+        self._begin(session, wish, self._typist)
 
-    def _begin(self, session: Session, wish: Wish) -> None:
-        """Answer with hello and take a place among the readers."""
-        client = wish.client or os.urandom(16)
-        start, picture = self._first_offset(session, wish)
-        typist = session.input.typist(client)
-        if isinstance(typist.sender, Viewer):
-            typist.sender.replaced()
+    def _take_over(self, session: Session, wish: Wish) -> Typist:
+        """Go on as the client that one was, maybe on a connection that is dead or not yet."""
+        typist = session.input.typist(wish.client or os.urandom(16))
+        before = typist.sender
+        if isinstance(before, Viewer):
+            typist.active = session.sizes.activity(before.number)
+        session.sizes.join(self.number, active=typist.active)
+        if wish.size is not None and self.role != VIEW:
+            self._offer(session, *wish.size, active=False)
         typist.sender = self
-        self._typist = typist
+        if isinstance(before, Viewer):
+            before.replaced()
+        return typist
+
+    def _offer(self, session: Session, rows: int, cols: int, *, active: bool) -> None:
+        owner = self.role == OWNER
+        session.sizes.offer(self.number, rows, cols, owner=owner, active=active)
+
+    def _begin(self, session: Session, wish: Wish, typist: Typist) -> None:
+        """Answer with hello and take a place among the readers."""
+        start, picture = first_offset(session, wish, lossless=self.lossless)
         self._respondent = Respondent(
-            session, self.number, client, able=wish.answers and self.role != VIEW
+            session, self.number, typist.client, able=wish.answers and self.role != VIEW
         )
+        self._settled_at = time.monotonic() + SETTLING
         self.session = session
         self.cursor = self.rendered = start
         self._window = Window(lossless=self.lossless, start=start)
         self._mark = session.marks.number_at(start)
         fields = {
-            "client": client.hex(),
+            "client": typist.client.hex(),
             "id": self.number,
             "role": self.role,
             "input": typist.position,
@@ -196,23 +215,6 @@ class Viewer:
             self._stale, self._scrollback = True, WITH_HISTORY
         self.push()
 
-    def _first_offset(self, session: Session, wish: Wish) -> tuple[int, bool]:
-        """Return where to begin, and whether a picture comes first."""
-        journal, start = session.journal, wish.start
-        if start == "start":
-            return journal.start, False
-        if start == "end":
-            return journal.end, False
-        if isinstance(start, int):
-            same = wish.epoch in (None, session.epoch) and start <= journal.end
-            if same and self.lossless:
-                return start, False
-            if same and start >= journal.start and not session.marks.resized_since(start):
-                return start, False
-        if self.lossless:
-            return session.output.replay_start(), False
-        return journal.end, True
-
     def _on_input(self, session: Session, position: int, data: bytes) -> None:
         assert self._typist is not None
         assert self._respondent is not None
@@ -229,27 +231,6 @@ class Viewer:
             self._websocket.close(
                 CLOSE_VIOLATION, f"input at {position} leaves a hole after {self._typist.position}"
             )
-
-    def _on_request(self, session: Session, fields: dict[str, Any]) -> None:
-        people = session.people
-        match fields:
-            case {"request": "drive"}:
-                people.ask(self.number)
-            case {"request": "grant", "id": int(number)}:
-                people.grant(self.number, number)
-            case {"request": "name", "name": str(name)}:
-                people.rename(self.number, name)
-            case {"request": "size", "policy": str(policy)} if self.role == OWNER:
-                self._on_policy(session, policy)
-            case _:
-                return
-        session.announce()
-
-    def _on_policy(self, session: Session, policy: str) -> None:
-        try:
-            session.sizes.set_policy(parse_policy(policy))
-        except ValueError as error:
-            self._send(Event({"event": "refused", "reason": str(error)}))
 
     def _on_visible(self, *, visible: bool) -> None:
         if self._hidden == visible and self._respondent is not None:
@@ -392,7 +373,8 @@ class Viewer:
         """The same client is here on another connection: this one counts for nothing any more."""
         assert self.session is not None
         assert self._respondent is not None
-        self.session.sizes.withdraw(self.number)
+        if self._typist is not None:
+            self._typist.active = max(self._typist.active, self.session.sizes.leave(self.number))
         self._respondent.leave(self.cursor)
 
     def lost(self, *, on_purpose: bool = False) -> None:

@@ -52,6 +52,8 @@ class Typist:
         self.client = client
         self.position = self.done = position
         self.doubt = doubt
+        self.active = 0
+        """When it was active, as of the last time it left, in the order of everybody's activity."""
         self.sender: Sender | None = None
         self.queue: deque[tuple[memoryview, int]] = deque()  # bytes, and the position after them
         self.replies: ReplyFilter | None = None

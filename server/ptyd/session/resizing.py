@@ -31,14 +31,29 @@ class Resizing:
         self._size: Size | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def offer(self, client: int, rows: int, cols: int, *, owner: bool) -> None:
-        """A controller's window has this size; 0 by 0: it does not count any more."""
+    def join(self, client: int, *, active: int) -> None:
+        """A client is here, not for the first time if it has been ``active``."""
+        self._sizes.join(client, active=active)
+
+    def activity(self, client: int) -> int:
+        """Return when a client was active, in the order of everybody's activity."""
+        return self._sizes.activity(client)
+
+    def offer(self, client: int, rows: int, cols: int, *, owner: bool, active: bool) -> None:
+        """A controller's window has this size; 0 by 0: it does not count any more.
+
+        ``active``: somebody changed it, it is not just said.
+        """
         self._sizes.offer(client, rows, cols, owner=owner)
+        if active:
+            self._sizes.touch(client)
         self._choose()
 
-    def withdraw(self, client: int) -> None:
-        self._sizes.withdraw(client)
+    def leave(self, client: int) -> int:
+        """Forget a client; return when it was active, for when it comes back."""
+        active = self._sizes.leave(client)
         self._choose()
+        return active
 
     def touch(self, client: int) -> None:
         """The client typed: what it sees of the answer is to fit its window at once."""
