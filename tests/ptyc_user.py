@@ -71,8 +71,8 @@ class TerminalUser:
     def type(self, data: bytes | str) -> None:
         self.child.send(data)
 
-    def sees(self, text: bytes | str) -> None:
-        self.child.expect_exact(text.encode() if isinstance(text, str) else text)
+    def sees(self, text: bytes | str, within: float = TIMEOUT) -> None:
+        self.child.expect_exact(text.encode() if isinstance(text, str) else text, timeout=within)
 
     def read_exactly(self, length: int) -> bytes:
         """Return the next ``length`` bytes that the terminal shows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ import leaks
 from connection_cutting import cut_a_client, cut_ptyc
 from ptyd_user import Ptyd
 from server_killing import kill_under_flood
+from veth_link import SERVER, VethLink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from wire_client import WireClient
 
 TIMES = int(os.environ.get("PTYD_SOAK", "1000"))
 AT_ONCE = 4
@@ -48,6 +52,42 @@ def test_cuts_of_ptyc_under_load_lose_nothing(ptyd: Ptyd, tmp_path: Path) -> Non
     """The same from a pipe to a file, a hundred cuts at a time."""
     for seed in range(-(-TIMES // 100)):
         cut_ptyc(ptyd, tmp_path, min(TIMES, 100), seed)
+
+
+def test_a_peer_whose_link_is_gone_for_good_is_missed(ptyd: Ptyd) -> None:
+    """By its heartbeat, within 45 s, its window with it; and ptyc says that it has lost the line."""
+    with VethLink() as link:
+        there = Ptyd(ptyd.root, prefix=link.at_server)
+        container = there.start("--listen", f"{SERVER}:0", "sh", "-c", "echo ready; exec cat")
+        here = Ptyd(ptyd.root, prefix=link.at_client)
+        with (
+            container.attach(rows=30, cols=90) as stays,
+            here.terminal("ptyc", container.link(), size=(40, 70)) as gone,
+        ):
+            gone.sees("ready")
+            gone.type("x\r")
+            gone.sees("x\r\nx")
+            stays.wait_until(lambda: sizes(stays)[-1:] == [(40, 70)])
+            link.cut()
+            cut_at = time.monotonic()
+            stays.wait_until(lambda: sizes(stays)[-1] == (30, 90), within=60)
+            missed_after = time.monotonic() - cut_at
+            stays.wait_until(lambda: people(stays) == 1)
+            gone.sees("reconnecting", within=60)
+            link.mend()
+            stays.wait_until(lambda: people(stays) == 2)
+            gone.type("y\r")
+            gone.sees("y\r\ny")
+
+    assert missed_after <= 45.5
+
+
+def sizes(client: WireClient) -> list[tuple[int, int]]:
+    return [(e["rows"], e["cols"]) for e in client.events if e["event"] == "resized"]
+
+
+def people(client: WireClient) -> int:
+    return next(int(e["count"]) for e in reversed(client.events) if e["event"] == "clients")
 
 
 @pytest.mark.parametrize("mode", ["--tty", "--no-tty"])

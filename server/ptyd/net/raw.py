@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ptyd.session.session import Session
 
 SEND: Final = 256 << 10
-SILENT_TOO_LONG: Final = 45.0
+SILENT_TOO_LONG: Final = 40.0
 UNDECIDED: Final = 0.5
 """Seconds after which letters that could begin an HTTP method are taken for typing."""
 

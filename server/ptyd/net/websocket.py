@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ptyd.net.viewer import Viewer
 
 PING_AFTER: Final = 15.0
-SILENT_TOO_LONG: Final = 45.0
+SILENT_TOO_LONG: Final = 40.0
+"""Seconds; looked for every five, so that a peer that is gone is missed for 45 at most."""
 ATTACH_WITHIN: Final = 10.0
 CROWD_AFTER: Final = 10.0
 """Seconds without anything but acks after which a client is one of many."""
@@ -168,7 +169,7 @@ class WebSocket:
         assert self._viewer is not None
         attached, asking = self._viewer.session is not None, self._viewer.asking.is_due
         if silent > SILENT_TOO_LONG:
-            self.close(CLOSE_TIMEOUT, "silent for 45 s")
+            self.close(CLOSE_TIMEOUT, "silent for 40 s")
             # Nothing can be flushed to a peer that is not there.
             self._channel.abort()
         elif self._token and self._container.tokens.role_by(self._token) is None:
