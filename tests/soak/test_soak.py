@@ -55,7 +55,7 @@ def test_cuts_of_ptyc_under_load_lose_nothing(ptyd: Ptyd, tmp_path: Path) -> Non
 
 
 def test_a_peer_whose_link_is_gone_for_good_is_missed(ptyd: Ptyd) -> None:
-    """By its heartbeat, within 45 s, its window with it; and ptyc says that it has lost the line."""
+    """By its heartbeat, within 45 s, its window with it; ptyc says that it has lost the line."""
     with VethLink() as link:
         there = Ptyd(ptyd.root, prefix=link.at_server)
         container = there.start("--listen", f"{SERVER}:0", "sh", "-c", "echo ready; exec cat")

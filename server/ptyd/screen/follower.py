@@ -2,8 +2,8 @@
 
 It reads what the server writes, with no help from it but the journal's end: a record is on disk
 before the bytes that follow it, so up to that end everything is there. Resizes take effect at
-their offsets, in order. Rotation may take a segment that was not read yet; the bytes of an open
-one stay readable.
+their offsets, in order, and so do starts: each program begins on a blank screen. Rotation may take
+a segment that was not read yet; the bytes of an open one stay readable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from collections import deque
 from typing import Final, NamedTuple
 
-from ptyd.journal.index import RECORD_SIZE, RESIZE, Record, parse
+from ptyd.journal.index import RECORD_SIZE, RESIZE, START, Record, parse
 from ptyd.journal.journal import Journal
 from ptyd.screen import keepsake
 from ptyd.screen.emulator import Emulator, clamp
@@ -44,7 +44,8 @@ class Follower:
         self._start = 0
         self._index_at = 0
         self._last: Record | None = None
-        self._resizes: list[Record] = []
+        self._marks: list[Record] = []
+        self._epoch: int | None = None
         self._not_plain_until = 0
         self._queries: deque[tuple[int, int]] = deque()
         self._replies: list[Reply] = []
@@ -59,7 +60,7 @@ class Follower:
         if self._out < 0:
             self._find_start()
         if self._out >= 0:
-            self._resize()
+            self._pass_marks()
 
     def expect_queries(self, spans: list[tuple[int, int]]) -> None:
         """Take note of where queries lie whose replies are wanted, in order."""
@@ -71,7 +72,7 @@ class Follower:
         return replies
 
     def step(self, size: int) -> None:
-        """Feed up to ``size`` bytes; fewer up to a resize or query, none where a segment ends."""
+        """Feed up to ``size`` bytes; fewer up to a mark or query, none where a segment ends."""
         self._advance(size)
         # Fed query by query, so that what the emulator has to say is the answer to this very one.
         said = self.emulator.replies()
@@ -84,7 +85,7 @@ class Follower:
             if not self._find_start():
                 self.offset = self.end  # the journal is gone, and nothing will come
             return  # perhaps past the first queries
-        stop = min([self.end, *(each.offset for each in self._resizes[:1])])
+        stop = min([self.end, *(each.offset for each in self._marks[:1])])
         if self._queries:
             start, end = self._queries[0]
             stop = min(stop, start if self.offset < start else end)
@@ -96,12 +97,12 @@ class Follower:
         if data:
             self.emulator.feed(data)
             self.offset += len(data)
-            self._resize()
+            self._pass_marks()
         elif not self._open(self.offset):
             self._close()  # overtaken by rotation: from the oldest state there is
         else:
             keepsake.write(self._folder, self.offset, self.emulator)
-            self._resize()
+            self._pass_marks()
 
     def _skim(self, stop: int) -> None:
         """Pass what need not be drawn, up to ``stop`` or the segment's end, or leave it to draw."""
@@ -109,7 +110,7 @@ class Follower:
         lines = data[: data.rfind(b"\r\n") + 2]
         if self.emulator.skim(lines):
             self.offset += len(lines)
-            self._resize()
+            self._pass_marks()
         else:
             self._not_plain_until = self.offset + max(len(data), 1)
 
@@ -143,8 +144,8 @@ class Follower:
 
     def _go_on(self, start: int, emulator: Emulator) -> bool:
         self.emulator.close()
-        self.offset, self.emulator = start, emulator
-        self._resize()
+        self.offset, self.emulator, self._epoch = start, emulator, None
+        self._pass_marks()
         return True
 
     def _open(self, start: int) -> bool:
@@ -156,20 +157,34 @@ class Follower:
             return False
         self._close()
         self._start, self._out, self._index_at = start, out, 0
-        self._last, self._resizes = None, []
+        self._last, self._marks = None, []
         return True
 
-    def _resize(self) -> None:
-        """Apply the resizes up to the offset, and keep the ones after it."""
+    def _pass_marks(self) -> None:
+        """Apply the resizes and starts up to the offset, and keep the ones after it."""
         while True:
-            if not self._resizes:
+            if not self._marks:
                 self._read_index()
-            if not self._resizes or self._resizes[0].offset > self.offset:
+            if not self._marks or self._marks[0].offset > self.offset:
                 return
-            size = (self._resizes[0].a, self._resizes[0].b)
-            if clamp(*size) != self.emulator.size:
-                self.emulator.resize(*size)
-            del self._resizes[0]
+            mark = self._marks.pop(0)
+            if mark.kind == START:
+                self._start_epoch(mark)
+            elif clamp(mark.a, mark.b) != self.emulator.size:
+                self.emulator.resize(mark.a, mark.b)
+
+    def _start_epoch(self, mark: Record) -> None:
+        """Begin on a blank screen where a program starts anew; its segment only repeats the start.
+
+        Nothing of the old one stays, no history either: that is what the journal is for.
+        """
+        # Where nothing was said about the state that we went on from, the segment says it first.
+        is_repeated = mark.a == self._epoch or (self._epoch is None and mark.offset == self._start)
+        self._epoch = mark.a
+        if not is_repeated:
+            size = self.emulator.size
+            self.emulator.close()
+            self.emulator = Emulator(*size, self._first[2])
 
     def _read_index(self) -> None:
         """Read the records that were added, up to the end that we know of."""
@@ -189,7 +204,7 @@ class Follower:
                 del records[0]
             if records:
                 self._last = records[-1]
-            self._resizes += [each for each in records if each.kind == RESIZE]
+            self._marks += [each for each in records if each.kind in (START, RESIZE)]
             if not whole:
                 break
         self._index_at = position
