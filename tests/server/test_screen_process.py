@@ -17,7 +17,7 @@ import pytest
 import leaks
 import ptyd
 import ptykeep
-from ptyd.journal.index import RESIZE, START, TERMINAL
+from ptyd.journal.index import RESIZE, TERMINAL
 from ptyd.journal.journal import MIN_LIMIT, Journal
 from ptyd.screen.emulator import Emulator
 from ptykeep.protocol import receive, send
@@ -229,53 +229,6 @@ def test_a_resize_without_bytes_is_seen(screen: Screen, journal: Journal) -> Non
         assert (fields["rows"], fields["cols"]) == size
 
 
-@pytest.mark.parametrize("is_late", [False, True])
-def test_a_program_that_starts_anew_begins_on_a_blank_screen(
-    screen: Screen, journal: Journal, *, is_late: bool
-) -> None:
-    """In the default modes, in whatever state the old one left the terminal."""
-    journal.mark(START, 1)
-    end = write(journal, b"history\r\n" * 30 + b"\x1b[?1049h\x1b[5;7r\x1b[31;1mold\x1b]0;title")
-    screen.open(journal.folder)
-    if not is_late:
-        screen.send("end", end=end)
-        screen.snapshot(end)
-    journal.mark(START, 2)
-    journal.mark(RESIZE, 12, 50)
-    end = write(journal, b"new")
-    screen.send("end", end=end)
-    fields = screen.snapshot(end)
-    fresh = Emulator(12, 50)
-    fresh.feed(b"new")
-
-    assert fields["data"] == fresh.snapshot()
-    fresh.close()
-
-
-def test_the_start_that_each_segment_repeats_is_none(screen: Screen, journal: Journal) -> None:
-    """Neither for who reads on, nor for who goes on from a state that was kept."""
-    journal.mark(START, 1)
-    journal.mark(RESIZE, ROWS, COLS)
-    end = 0
-    for number in range(40):
-        end = write(journal, b"\x1b[31mred %d\r\n" % number * 400)
-    assert len(journal.segments) > 2
-    screen.open(journal.folder)
-    screen.send("end", end=end)
-    picture = screen.snapshot(end)["data"]
-    late = Screen()
-    try:
-        late.open(journal.folder)
-        late.send("end", end=end)
-        kept = late.snapshot(end)["data"]
-    finally:
-        late.close()
-
-    assert picture.count(b"red 39") == 400
-    assert picture.count(b"red 38") == 400
-    assert kept == picture
-
-
 def test_queries_are_answered(screen: Screen, journal: Journal) -> None:
     """Each that was asked about by itself, with its offset; what nobody asked about is not."""
     end = write(journal, b"\x1b[cab\x1b[6n\x1b[5ncd\x1b[6n\x1b]1337;ReportCellSize\x07")
@@ -290,23 +243,6 @@ def test_queries_are_answered(screen: Screen, journal: Journal) -> None:
         b"\x1b[1;3R",
         b"\x1b[1;5R",
         b"",
-    ]
-
-
-def test_a_query_that_was_passed_is_not_waited_for(screen: Screen, journal: Journal) -> None:
-    """Asked about too late: there is no answer to it any more, and the next has its own."""
-    end = write(journal, b"ab\x1b[6n")
-    screen.open(journal.folder)
-    screen.send("end", end=end)
-    screen.snapshot(end)
-    later = write(journal, b"\x1b[6n")
-    screen.send("queries", spans=[[2, end], [end, later]])
-    screen.send("end", end=later)
-    replies = [screen.expect("reply") for _ in range(2)]
-
-    assert [(each["end"], base64.b64decode(each["data"])) for each in replies] == [
-        (end, b""),
-        (later, b"\x1b[1;3R"),
     ]
 
 
