@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS, COLS = 10, 40
+KEEP = MIN_LIMIT // 8
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def follower(journal: Journal) -> Iterator[Follower]:
-    follower = Follower(journal.folder, ROWS, COLS, 1000)
+    follower = Follower(journal.folder, ROWS, COLS, 1000, KEEP)
     yield follower
     follower.close()
 
@@ -80,7 +82,7 @@ def test_the_start_that_each_segment_repeats_is_none(follower: Follower, journal
     for number in range(40):
         end = write(journal, b"\x1b[31mred %d\r\n" % number * 400)
     picture = follow(follower, end)
-    late = Follower(journal.folder, ROWS, COLS, 1000)
+    late = Follower(journal.folder, ROWS, COLS, 1000, KEEP)
     kept = follow(late, end)
     late.close()
 
@@ -98,3 +100,15 @@ def test_a_query_that_was_passed_is_not_waited_for(follower: Follower, journal: 
     follow(follower, later)
 
     assert follower.take_replies() == [Reply(end, b""), Reply(later, b"\x1b[1;3R")]
+
+
+def test_a_state_that_takes_too_much_is_not_kept(journal: Journal) -> None:
+    """What the screen keeps is bounded as well as what is printed."""
+    follower = Follower(journal.folder, ROWS, COLS, 1000, 1000)
+    end = 0
+    for number in range(40):
+        end = write(journal, b"\x1b[31mred %d\r\n" % number * 400)
+    follow(follower, end)
+    follower.close()
+
+    assert not [name for name in os.listdir(journal.folder) if ".snap" in name]

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS, COLS = 10, 40
+KEEP = MIN_LIMIT // 8
 MAIN = os.path.join(os.path.dirname(ptyd.__file__), "screen", "__main__.py")
 SEALS = 0xF  # all of them: seal, shrink, grow, write (fcntl(2))
 F_GET_SEALS = 1034
@@ -63,7 +65,7 @@ class Screen:
         send(self.sock, {"type": kind, **fields})
 
     def open(self, folder: Path, rows: int = ROWS, cols: int = COLS) -> None:
-        self.send("open", folder=str(folder), rows=rows, cols=cols, scrollback=1000)
+        self.send("open", folder=str(folder), rows=rows, cols=cols, scrollback=1000, keep=KEEP)
 
     def expect(self, kind: str) -> dict[str, Any]:
         """Return the next packet of a kind; a snapshot's bytes are its ``data``."""
@@ -276,7 +278,7 @@ def test_progress_is_reported(screen: Screen, journal: Journal) -> None:
 
 
 def test_states_are_kept_beside_segments(screen: Screen, journal: Journal) -> None:
-    """One a segment but the first, private, and gone with their segments."""
+    """Those of the newest segments, private; they count in the journal's size."""
     screen.open(journal.folder)
     for n in range(60):
         end = write(journal, lines(1000 * n, 1000))
@@ -285,7 +287,12 @@ def test_states_are_kept_beside_segments(screen: Screen, journal: Journal) -> No
     kept = sorted(name for name in os.listdir(journal.folder) if name.endswith(".snap"))
     modes = {os.stat(f"{journal.folder}/{name}").st_mode & 0o777 for name in kept}
 
-    assert kept == [f"{segment.start:020d}.snap" for segment in journal.segments]
+    on_disk = sum(entry.stat().st_size for entry in os.scandir(journal.folder))
+
+    assert len(journal.segments) > 2
+    assert kept == [f"{segment.start:020d}.snap" for segment in journal.segments[-2:]]
+    assert on_disk == journal.size
+    assert on_disk <= journal.limit + journal.segment_size + 2 * KEEP
     assert modes == {0o600}
 
 
@@ -320,7 +327,8 @@ def test_a_damaged_state_is_replayed_past(
     for segment in journal.segments:
         with open(segment.path + ".snap", "wb") as file:
             if damage is None:
-                file.write(Emulator(ROWS, COLS).encode().replace(b"0.1.", b"9.9.", 1))
+                state = Emulator(ROWS, COLS).encode()
+                file.write(zlib.compress(state.replace(b"0.1.", b"9.9.", 1)))
             else:
                 file.write(damage)
     screen.open(journal.folder)

@@ -44,6 +44,8 @@ class Journal:
         self.folder = folder
         self.limit = max(limit, MIN_LIMIT)
         self.segment_size = min(SEGMENT_SIZE, self.limit // 4)
+        self.kept_size = self.limit // 8
+        """The most bytes of a screen's state beside a segment, of which there are two or none."""
         self.default_kind = default_kind
         self.damage: str = ""
         self.segments: list[Segment] = []
@@ -97,9 +99,9 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, index and damage included."""
+        """Bytes on disk: index, damage and the states that the screen keeps included."""
         held = (*self._stranded, *self.segments)
-        return sum(s.end - s.start + s.index_size for s in held)
+        return sum(s.end - s.start + s.index_size + s.kept_size for s in held)
 
     # Writing
 

@@ -54,6 +54,14 @@ class Segment:
             pass  # a kill between creating the two files
         return segment
 
+    @property
+    def kept_size(self) -> int:
+        """Bytes of the state that the screen keeps beside it: another process comes and goes."""
+        try:
+            return os.stat(self.path + ".snap").st_size
+        except FileNotFoundError:
+            return 0
+
     def open_for_writing(self) -> None:
         """Go on with the last segment of an earlier server."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC

@@ -34,11 +34,13 @@ class Reply(NamedTuple):
 class Follower:
     """The screen at ``offset``; call :meth:`step` until that is ``end``."""
 
-    def __init__(self, folder: str, rows: int, cols: int, scrollback: int) -> None:
+    def __init__(self, folder: str, rows: int, cols: int, scrollback: int, keep: int) -> None:
+        """``keep``: the most bytes of a state that is kept beside a segment."""
         self.offset = 0
         self.end = 0
         self.emulator = Emulator(rows, cols, scrollback)
         self._folder = folder
+        self._keep = keep
         self._first = (rows, cols, scrollback)
         self._out = self._idx = -1
         self._start = 0
@@ -101,7 +103,7 @@ class Follower:
         elif not self._open(self.offset):
             self._close()  # overtaken by rotation: from the oldest state there is
         else:
-            keepsake.write(self._folder, self.offset, self.emulator)
+            keepsake.write(self._folder, self.offset, self.emulator, self._keep)
             self._pass_marks()
 
     def _skim(self, stop: int) -> None:

@@ -57,9 +57,14 @@ class ScreenLink:
         loop: asyncio.AbstractEventLoop,
         folder: str,
         size: tuple[int, int],
+        keep: int,
         screens: Screens | None,
     ) -> None:
-        """``screens`` starts and ends the process; without it there is never one."""
+        """``screens`` starts and ends the process; without it there is never one.
+
+        ``keep``: the most bytes of a state that it may keep beside a segment.
+        """
+        self._keep = keep
         self._loop = loop
         self._screens = screens
         self._folder = folder
@@ -148,6 +153,7 @@ class ScreenLink:
                 "rows": rows,
                 "cols": cols,
                 "scrollback": SCROLLBACK,
+                "keep": self._keep,
             }
         )
         return True

@@ -5,7 +5,8 @@ of :mod:`ptykeep.protocol`:
 
 =================  ==============================================================================
 server to screen
-``open``           ``folder rows cols scrollback``: the journal, and the size before any resize
+``open``           ``folder rows cols scrollback keep``: the journal, the size before any resize,
+                   and the most bytes of a state that is kept beside a segment
 ``end``            ``end``: the journal reaches to here, or a resize was recorded here
 ``snapshot``       ``id at_least scrollback``: wanted at this offset or later
 ``queries``        ``spans``: where queries lie, ``[start, end]``, in order, before ``end`` says so
@@ -102,7 +103,11 @@ class Screen:
         elif kind == "open":
             self.close()
             self._follower = Follower(
-                fields["folder"], fields["rows"], fields["cols"], fields["scrollback"]
+                fields["folder"],
+                fields["rows"],
+                fields["cols"],
+                fields["scrollback"],
+                fields["keep"],
             )
         elif kind == "queries" and follower is not None:
             follower.expect_queries(fields["spans"])

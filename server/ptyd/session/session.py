@@ -89,7 +89,9 @@ class Session:
         self._announcing: asyncio.TimerHandle | None = None
         self.announcement = b""
         """The last one, for who could not take it."""
-        self.pictures = Pictures(self, ScreenLink(loop, self.journal.folder, self.size, screens))
+        kept = self.journal.kept_size
+        link = ScreenLink(loop, self.journal.folder, self.size, kept, screens)
+        self.pictures = Pictures(self, link)
         self.pty_fd = fds.get("pty", -1)
         input_fd = self.pty_fd if self.tty else fds.get("stdin", -1)
         self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
