@@ -25,6 +25,7 @@ class ReverseProxy:
         self.port = int(self._listener.getsockname()[1])
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
+        self._silent: list[socket.socket] = []
         self._start(self._accept)
 
     def __enter__(self) -> Self:
@@ -43,10 +44,19 @@ class ReverseProxy:
             thread.join()
         self._listener.close()
 
+    @property
+    def upgrades(self) -> list[str]:
+        """The requests that became WebSockets."""
+        return [line for line in self.requests if "/ws " in line]
+
     def link(self, link: str) -> str:
         """Return a link that leads through here."""
         fragment = link.partition("#")[2]
         return f"http://127.0.0.1:{self.port}{self._prefix.decode()}#{fragment}"
+
+    def go_silent(self) -> None:
+        """Pass nothing on any more of what goes through now, and tell nobody."""
+        self._silent = list(self._sockets)
 
     def cut(self) -> None:
         """Break every connection that goes through, as a network does: in the middle."""
@@ -82,14 +92,14 @@ class ReverseProxy:
             with socket.create_connection(("127.0.0.1", self._port)) as server:
                 self._sockets.append(server)
                 server.sendall(head.replace(b" " + self._prefix, b" /", 1))
-                _join(client, server)
+                self._join(client, server)
 
-
-def _join(one: socket.socket, other: socket.socket) -> None:
-    """Copy both ways until either side ends."""
-    while True:
-        for source in select.select([one, other], [], [])[0]:
-            data = source.recv(_CHUNK)
-            if not data:
-                return
-            (other if source is one else one).sendall(data)
+    def _join(self, one: socket.socket, other: socket.socket) -> None:
+        """Copy both ways until either side ends."""
+        while True:
+            for source in select.select([one, other], [], [])[0]:
+                data = source.recv(_CHUNK)
+                if not data:
+                    return
+                if source not in self._silent:
+                    (other if source is one else one).sendall(data)

@@ -130,3 +130,28 @@ def test_the_network_is_told_of(chromium: Chromium, bash: Container) -> None:
     person.enter("echo online")
 
     person.wait_for("^online$")
+
+
+def test_a_connection_that_died_in_silence_is_missed(chromium: Chromium, bash: Container) -> None:
+    """Within 45 s by the page's clock, though the server can be reached all the time."""
+    with ReverseProxy(bash.port()) as proxy:
+        person = chromium.open("about:blank")
+        person.page.clock.install()
+        person.page.goto(proxy.link(bash.link()))
+        person.wait_for(PROMPT)
+        first = len(proxy.upgrades)
+        for _ in range(4):  # no hurry: it is asked, and answers
+            person.page.clock.run_for(15_000)
+            person.page.wait_for_function("() => true")
+        lives = len(proxy.upgrades)
+        proxy.go_silent()
+        for _ in range(9):
+            person.page.clock.run_for(5_000)
+        person.page.clock.resume()
+        person.wait_for_state("connected")
+        person.enter("echo again")
+        person.wait_for("^again$")
+        person.page.close()
+
+    assert (first, lives) == (1, 1)
+    assert len(proxy.upgrades) == 2

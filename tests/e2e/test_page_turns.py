@@ -186,14 +186,15 @@ def test_a_query_is_answered_once(chromium: Chromium, bash: Container) -> None:
 
 
 def test_coming_back_does_not_take_the_size(chromium: Chromium, bash: Container) -> None:
-    """A page whose connection broke leaves the size to who was active; its typing takes it."""
+    """Nor does coming: who is active has it; typing takes it."""
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(ReverseProxy(bash.port()))
         person = chromium.open(proxy.link(bash.link()))
         person.wait_for(PROMPT)
         rows, cols = person.size
-        stack.enter_context(bash.attach(rows=20, cols=70))
-        typist = stack.enter_context(bash.attach())  # has no window, so typing changes no size
+        typist = stack.enter_context(bash.attach(rows=20, cols=70))
+        typist.type(b"echo first\r")
+        person.wait_for("^first$")
         person.wait_for_size(20, 70)
         proxy.cut()
         typist.type(b"echo between\r")
@@ -204,3 +205,37 @@ def test_coming_back_does_not_take_the_size(chromium: Chromium, bash: Container)
         person.enter("echo mine")
         person.wait_for_size(rows, cols)
         person.page.close()
+
+
+def test_on_a_phone_ones_name_can_be_changed_while_another_drives(
+    chromium: Chromium, turns: Container, tmp_path: Path
+) -> None:
+    """It is within reach beside the turn, and nothing sticks out of the bar."""
+    ada = open_as(chromium, turns.link(), "ada")
+    phone = chromium.open(turns.link(), phone=True)
+    wait_for_turn(phone, "ada drives")
+    phone.type("never")
+    wait_for_turn(phone, "ada drives: your keys are not sent")
+    phone.page.tap("#people button")
+    phone.page.fill("#rename-name", "a name as long as it may ever be")
+    phone.page.keyboard.press("Enter")
+    ada.page.wait_for_selector("#people li:text-is('a name as long as it may ever be')")
+    phone.picture(tmp_path / "renamed.png")
+    for part in ("#people button", "#turn button"):
+        box = phone.page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
+        assert box["width"] > 20
+
+
+def test_a_click_on_ones_name_outlives_a_new_list(chromium: Chromium, bash: Container) -> None:
+    """Somebody comes between press and release, and is listed."""
+    ada = open_as(chromium, bash.link(), "ada")
+    ada.page.hover("#people button")
+    ada.page.mouse.down()
+    with bash.attach(name="bob", rows=20, cols=70):
+        ada.page.wait_for_selector("#people li:text-is('bob')")
+        ada.page.hover("#people button")
+        ada.page.mouse.up()
+
+        ada.page.wait_for_selector("#rename[open]")

@@ -339,3 +339,11 @@ def test_who_talks_and_does_not_listen_is_not_read(served: Served) -> None:
 
     assert total < 64 << 20, "it was read for ever"
     assert pending < 3 << 20
+
+
+def test_who_cannot_ping_asks(served: Served) -> None:
+    """A request, answered at once, to hidden clients as well."""
+    client = served.attached(hidden=True)
+    client.send(23, b'{"request":"alive"}')
+
+    assert client.wait_for_event("alive") == {"event": "alive"}

@@ -305,6 +305,11 @@ export class Attachment {
     this.send?.(wire.request({ request: "grant", id }));
   }
 
+  /** Ask for any answer: an `alive` event. */
+  askForLife(): void {
+    this.send?.(wire.request({ request: "alive" }));
+  }
+
   rename(name: string): void {
     this.name = name;
     this.send?.(wire.request({ request: "name", name }));

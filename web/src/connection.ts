@@ -18,9 +18,12 @@ const NOTICE_MS = 500;
 const HELLO_WITHIN_MS = 10_000;
 /** How often we look whether the silence is one of the network. */
 const LOOK_MS = 5_000;
-/** Silence, in looks, after which the server is asked: with typing on its way, and without. */
-const LOOKS_TYPING = 1;
-const LOOKS_IDLE = 9;
+/** Silence after which we ask whether a server is reachable at all, with typing on its way. */
+const TYPING_MS = 5_000;
+/** Silence after which the server is asked for a word on this connection: we see no pings. */
+const ASK_MS = 15_000;
+/** Silence after which the connection is dead; looked for every five seconds, so within 45. */
+const DEAD_MS = 40_000;
 /** Refusals in a row that are believed: the first may be a server that is just starting. */
 const BELIEVED = 2;
 
@@ -42,7 +45,8 @@ export class Connection {
   private notice: ReturnType<typeof setTimeout> | undefined;
   private isTold = false;
   private refusals = 0;
-  private quietLooks = 0;
+  private heardAt = Date.now();
+  private hasAsked = false;
   private lookedAt = Date.now();
   private isOver = false;
 
@@ -75,7 +79,7 @@ export class Connection {
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.socket) return;
-      this.quietLooks = 0;
+      this.heard();
       const wrong =
         data instanceof ArrayBuffer
           ? this.attachment.receive(wire.decode(data), send)
@@ -164,7 +168,6 @@ export class Connection {
   private detach(): void {
     this.socket = null;
     this.attachment.lost();
-    this.quietLooks = 0;
     this.isTold = false;
   }
 
@@ -175,23 +178,38 @@ export class Connection {
     this.retry = setTimeout(() => this.open(), this.backoff.next());
   }
 
+  private heard(): void {
+    this.heardAt = Date.now();
+    this.hasAsked = false;
+  }
+
   /** Find a network that went away without a word: a browser shows us no pings. */
   private look(): void {
-    const slept = Date.now() - this.lookedAt > 3 * LOOK_MS;
-    this.lookedAt = Date.now();
-    if (!this.attachment.isAttached) return;
+    const now = Date.now();
+    // A hidden tab is looked at once a minute (timers are throttled), which is no sleep.
+    const slept = !document.hidden && now - this.lookedAt > 3 * LOOK_MS;
+    this.lookedAt = now;
+    const socket = this.socket;
+    if (!this.attachment.isAttached || socket === null) return;
+    const silence = now - this.heardAt;
     if (slept) {
       this.renew(); // the machine was asleep: what it held open then is not open now
-      return;
+    } else if (silence >= DEAD_MS && this.hasAsked) {
+      this.lose(socket);
+    } else if (silence >= ASK_MS && !this.hasAsked) {
+      this.hasAsked = true;
+      this.attachment.askForLife();
+    } else if (silence >= TYPING_MS && this.attachment.isWaiting && !document.hidden) {
+      void this.isServerThere().then((isThere) => {
+        if (!isThere) this.lose(socket);
+      });
     }
-    this.quietLooks += 1;
-    const patience = this.attachment.isWaiting ? LOOKS_TYPING : LOOKS_IDLE;
-    if (document.hidden || this.quietLooks <= patience) return;
-    this.quietLooks = 0;
-    const socket = this.socket;
-    void this.isServerThere().then((isThere) => {
-      if (!isThere && socket !== null) this.lose(socket);
-    });
+  }
+
+  /** The tab is looked at again: the time that it was hidden was no sleep. */
+  woke(): void {
+    this.lookedAt = Date.now();
+    this.look();
   }
 
   private end(state: State): void {

@@ -119,7 +119,10 @@ function start(access: Access, status: Status): void {
     connection.renew();
   });
   addEventListener("online", () => connection.renew());
-  document.addEventListener("visibilitychange", () => attachment.hide(document.hidden));
+  document.addEventListener("visibilitychange", () => {
+    attachment.hide(document.hidden);
+    if (!document.hidden) connection.woke();
+  });
 
   terminal.useWebgl();
   attachment.hidden = document.hidden;

@@ -46,9 +46,19 @@ export class Status {
   private readonly notice = element("notice");
   private readonly yes = element("notice-yes");
   private onYes = (): void => undefined;
+  private readonly own = document.createElement("li");
+  private readonly ownName = document.createElement("button");
+  private you: Person | undefined;
+  private rename = (_name: string): void => undefined;
 
   constructor() {
     element("notice-no").onclick = () => this.tell("");
+    this.ownName.type = "button";
+    this.ownName.onclick = () => {
+      if (this.you !== undefined) this.rename(this.you.name);
+    };
+    this.own.toggleAttribute("data-you", true);
+    this.own.append(this.ownName);
     this.yes.onclick = () => {
       this.tell("");
       this.onYes();
@@ -78,9 +88,11 @@ export class Status {
 
   /** Show who is here; `rename` is for a click on one's own name. */
   showPeople({ people, count }: Company, rename: (name: string) => void): void {
+    this.you = people.find(({ isYou }) => isYou);
+    this.rename = rename;
     const items = people.map((person) => {
-      const item = document.createElement("li");
-      if (person.isYou) item.append(ownName(person, rename));
+      const item = person.isYou ? this.own : document.createElement("li");
+      if (person.isYou) setText(this.ownName, `${person.name} (you)`);
       else item.textContent = person.name;
       item.toggleAttribute("data-typed", person.typed);
       item.toggleAttribute("data-drives", person.drives);
@@ -92,7 +104,20 @@ export class Status {
       more.textContent = `and ${count - people.length} more`;
       items.push(more);
     }
-    this.people.replaceChildren(...items);
+    this.put(items);
+  }
+
+  /** Replace all but our own name: lists come often, and a click on what is replaced is lost. */
+  private put(items: HTMLElement[]): void {
+    const stays = items.includes(this.own) && this.own.parentElement === this.people;
+    if (!stays) {
+      this.people.replaceChildren(...items);
+      return;
+    }
+    for (const child of [...this.people.children]) if (child !== this.own) child.remove();
+    const place = items.indexOf(this.own);
+    this.own.before(...items.slice(0, place));
+    this.own.after(...items.slice(place + 1));
   }
 
   /** Say something below the bar until it is dismissed; nothing takes it away. */
@@ -121,12 +146,9 @@ function describePerson(person: Person): string {
   ].join(", ");
 }
 
-function ownName(person: Person, rename: (name: string) => void): HTMLButtonElement {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = `${person.name} (you)`;
-  button.onclick = () => rename(person.name);
-  return button;
+/** Change an element's text if it is another: a text node that is replaced loses clicks, too. */
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function element(id: string): HTMLElement {

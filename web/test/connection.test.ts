@@ -19,7 +19,12 @@ class FakeSocket {
   ) {
     FakeSocket.opened.push(this);
   }
-  send = (message: Uint8Array): void => void this.sent.push(message);
+  isAlive = true;
+  send = (message: Uint8Array): void => {
+    this.sent.push(message);
+    const isAsked = new TextDecoder().decode(message.slice(1)) === '{"request":"alive"}';
+    if (isAsked && this.isAlive) this.event({ event: "alive" });
+  };
   close = (code = 1000): void => void (this.closedWith = code);
 
   event(fields: Fields): void {
@@ -144,6 +149,41 @@ test("a network that went away in silence is found", async () => {
   isServerThere = false;
   await pass(11_000);
   expect(FakeSocket.opened.length).toBeGreaterThan(1);
+});
+
+test("a connection that died while the server lives is found within 45 s", async () => {
+  last().greet();
+  await pass(60_000);
+  expect(FakeSocket.opened.length).toBe(1);
+  last().isAlive = false;
+  await pass(19_000);
+  expect(FakeSocket.opened.length).toBe(1);
+  await pass(26_000);
+  expect(FakeSocket.opened.length).toBeGreaterThan(1);
+});
+
+test("a hidden tab, whose timers come once a minute, stays as long as it is answered", async () => {
+  vi.stubGlobal("document", { hidden: true });
+  vi.clearAllTimers();
+  last().greet();
+  const look = (): void => (connection as unknown as { look(): void }).look();
+  for (let each = 0; each < 5; each++) {
+    vi.setSystemTime(Date.now() + 60_000);
+    look();
+  }
+  expect(FakeSocket.opened.length).toBe(1);
+  vi.stubGlobal("document", { hidden: false });
+  vi.setSystemTime(Date.now() + 60_000);
+  connection.woke();
+  expect(FakeSocket.opened.length).toBe(1);
+  last().isAlive = false;
+  for (let each = 0; each < 2; each++) {
+    vi.stubGlobal("document", { hidden: true });
+    vi.setSystemTime(Date.now() + 60_000);
+    look();
+  }
+  await pass(1_000);
+  expect(FakeSocket.opened.length).toBe(2);
 });
 
 test("silence of a program is none of the network", async () => {

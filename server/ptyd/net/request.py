@@ -23,6 +23,8 @@ def grant_request(
             people.grant(number, to)
         case {"request": "name", "name": str(name)}:
             people.rename(number, name)
+        case {"request": "alive"}:
+            return {"event": "alive"}
         case {"request": "size", "policy": str(policy)} if role == OWNER:
             try:
                 session.sizes.set_policy(parse_policy(policy))
