@@ -7,6 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ class PageUser:
 
     def wait_for(self, pattern: str) -> str:
         """Wait until the terminal shows what a regular expression (of JavaScript) finds."""
-        self.page.wait_for_function(
-            f"pattern => new RegExp(pattern, 'm').test(({_TEXT})())", arg=pattern, polling=20
-        )
+        test = f"pattern => new RegExp(pattern, 'm').test(({_TEXT})())"
+        try:
+            self.page.wait_for_function(test, arg=pattern, polling=20)
+        except TooLate as error:
+            raise AssertionError(f"no {pattern!r} in {self.text()!r}") from error
         return self.text()
 
     def wait_for_state(self, state: str) -> str:

@@ -19,6 +19,8 @@ class ReverseProxy:
 
     def __init__(self, port: int, prefix: str = "/") -> None:
         self.requests: list[str] = []
+        self.passed = bytearray()
+        """What the server said."""
         self._port = port
         self._prefix = prefix.encode()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -102,4 +104,5 @@ class ReverseProxy:
                 if not data:
                     return
                 if source not in self._silent:
+                    self.passed += data if source is other else b""
                     (other if source is one else one).sendall(data)

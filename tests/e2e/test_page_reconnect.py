@@ -10,6 +10,7 @@ import pytest
 
 from page_user import Chromium, driver
 from reverse_proxy import ReverseProxy
+from waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,9 +141,9 @@ def test_a_connection_that_died_in_silence_is_missed(chromium: Chromium, bash: C
         person.page.goto(proxy.link(bash.link()))
         person.wait_for(PROMPT)
         first = len(proxy.upgrades)
-        for _ in range(4):  # no hurry: it is asked, and answers
-            person.page.clock.run_for(15_000)
-            person.page.wait_for_function("() => true")
+        for times in range(3):  # it is asked, and answers
+            person.page.clock.run_for(20_000)
+            wait_until(lambda n=times: proxy.passed.count(b'"alive"') > n)
         lives = len(proxy.upgrades)
         proxy.go_silent()
         for _ in range(9):

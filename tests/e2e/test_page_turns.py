@@ -175,11 +175,13 @@ def test_a_name_is_text_and_is_kept(chromium: Chromium, bash: Container, tmp_pat
 
 def test_a_query_is_answered_once(chromium: Chromium, bash: Container) -> None:
     """Of two pages one answers: who typed last."""
+    ask = r"printf '\e[5n'; IFS= read -r -d n; read -rt 1 -n 9"
     one, other = chromium.open(bash.link()), chromium.open(bash.link())
     one.wait_for(PROMPT)
     other.wait_for(PROMPT)
     for person in (one, other):
-        person.enter(r"clear; printf '\e[5n'; IFS= read -rs -d n; read -rst 1 -n 9; echo ${#REPLY}")
+        # Without an echo from the start: the reply may be there before the first read.
+        person.enter(f"clear; stty -echo; {ask}; stty echo; echo ${{#REPLY}}")
         person.wait_for(r"^0\nnow> $")
         person.enter("echo clean")
         person.wait_for("^now> echo clean\nclean$")
