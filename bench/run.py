@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import latency
+import launch
 import many
 import memory
 import throughput
@@ -90,6 +91,7 @@ MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "throughput": measure_throughput,
     "stalled": measure_stalled,
     "start": measure_start,
+    "launch": launch.measure_launch,
     "recovery": measure_recovery,
     "memory": measure_memory,
     "interrupt": measure_interrupt,

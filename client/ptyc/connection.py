@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ptyc.fault import Lost, Refused, printable
 from ptyc.transport import Transport
+from ptywire.lean import without
 from ptywire.message import CLOSE_NORMAL, SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Connection:
         self._target = target
         self._transport = Transport(target, addresses)
 
-        from websockets.client import ClientProtocol
+        with without("importlib.metadata"):
+            from websockets.client import ClientProtocol
         from websockets.frames import Frame
         from websockets.typing import Subprotocol
         from websockets.uri import WebSocketURI

@@ -28,6 +28,7 @@ from ptycli.spec import BoxOptions, make_spec
 from ptycli.user import find_user
 from ptykeep import state
 from ptykeep.launch import StartFailed, Starting, start_keeper
+from ptywire.lean import without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,8 @@ def abandon(container: Container, starting: Starting) -> None:
 
 def import_client() -> None:
     importlib.import_module("ptyc.attach")
-    importlib.import_module("websockets.client")  # 60 ms of it
+    with without("importlib.metadata"):
+        importlib.import_module("websockets.client")  # half of it
 
 
 def attach(container: Container, options: argparse.Namespace, interruption: Interruption) -> int:

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptykeep.session import Session, open_session
+from ptykeep.state import remove_tree
 from ptykeep.wish import Wish, check, read_request
 from ptylaunch.errors import LaunchFailed, failure_from
 from ptylaunch.join import Joining
@@ -243,13 +244,11 @@ class Executions:
         """The server has let go of a session that has ended: forget it and remove its files."""
         if self._forget_at.get(number) != _NEVER:
             return
-        import shutil  # only needed here
-
         session = self._sessions.pop(number)
         session.close()
         del self._forget_at[number], self._told[number]
         self._keys = {key: each for key, each in self._keys.items() if each != number}
-        shutil.rmtree(f"{self._directory}/sessions/{number}", ignore_errors=True)
+        remove_tree(f"{self._directory}/sessions/{number}")
         self._changed()
 
     def keep(self, number: int) -> None:

@@ -387,9 +387,7 @@ class Keeper:
         if self.options["rm"]:
             state.remove_container(self.dirs, self.id)
         else:
-            import shutil  # only needed once, at the end
-
-            shutil.rmtree(state.socket_dir(self.dirs, self.id), ignore_errors=True)
+            state.remove_tree(state.socket_dir(self.dirs, self.id))
             self.save(server_pid=None, keeper_pid=None)
         self._finished = True
 

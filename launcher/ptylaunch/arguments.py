@@ -11,12 +11,18 @@ from ptylaunch.errors import Refused
 from ptylaunch.folder import default_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    class _Command(Protocol):
+        """What a parser is used for here."""
+
+        def add_argument(self, *names: str, **settings: Any) -> object: ...
+        def set_defaults(self, **settings: Any) -> None: ...
 
     class _Commands(Protocol):
         """What add_subparsers returns; argparse has no public name for it."""
 
-        def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...
+        def add_parser(self, name: str, **settings: Any) -> _Command: ...
 
 
 VERSION: Final = "0.1.0"
@@ -24,8 +30,18 @@ _LATER: Final = ("exec", "update", "events", "checkpoint", "restore")
 _SWITCH: Final = {"true": True, "false": False, "auto": None}
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):  # raw: the version has two lines
+    """Lines of 78: to ask how wide the terminal is argparse loads shutil, for every command."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=78)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong as an exception: main has one place for errors."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False, formatter_class=_Formatter)
 
     def error(self, message: str) -> NoReturn:
         raise Refused(message)
@@ -33,7 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Return what was asked for; ``run`` in it is the function that does it."""
-    parser = _parser()
+    parser = _parser(argv)
     arguments, unknown = parser.parse_known_args(argv)
     if arguments.command in _LATER:
         raise Refused(f"{arguments.command} is not supported yet")
@@ -44,13 +60,33 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="ptylaunch",
-        description="Run isolated processes from OCI bundles.",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,  # the version has two lines
-    )
+class _Unasked:
+    """The parser of a command that was not given."""
+
+    def add_argument(self, *names: str, **settings: Any) -> None:
+        pass
+
+    def set_defaults(self, **settings: Any) -> None:
+        pass
+
+
+class _Named:
+    """Makes the parsers of those commands alone that ``argv`` may mean: of all, it takes 7 ms."""
+
+    def __init__(self, commands: _Commands, argv: Collection[str]) -> None:
+        self._commands = commands
+        self._argv = argv
+        self.made = False
+
+    def add_parser(self, name: str, **settings: Any) -> _Command:
+        if name not in self._argv:
+            return _Unasked()
+        self.made = True
+        return self._commands.add_parser(name, **settings)
+
+
+def _parser(argv: Collection[str]) -> _Parser:
+    parser = _Parser(prog="ptylaunch", description="Run isolated processes from OCI bundles.")
     parser.add_argument(
         "--version", "-v", action="version", version=f"ptylaunch {VERSION}\nspec: {OCI_VERSION}"
     )
@@ -66,12 +102,19 @@ def _parser() -> _Parser:
     parser.add_argument("--systemd-cgroup", action="store_true")
     parser.add_argument("--rootless", choices=_SWITCH, default="auto", help="taken, not needed")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    named = _Named(commands, argv)
+    _add_all(named)
+    if not named.made:
+        _add_all(commands)  # so that help and errors tell of them
+    return parser
+
+
+def _add_all(commands: _Commands) -> None:
     _add_makers(commands)
     _add_container_commands(commands)
     _add_lookers(commands)
     for name in _LATER:
         commands.add_parser(name, help="not supported yet")
-    return parser
 
 
 def _add_makers(commands: _Commands) -> None:
@@ -141,8 +184,8 @@ def _add_lookers(commands: _Commands) -> None:
 
 def _add(
     commands: _Commands, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+) -> _Command:
+    command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run)
     return command
 

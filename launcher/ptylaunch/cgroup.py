@@ -11,6 +11,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Final
 
+from ptylaunch import syscall as sc
 from ptylaunch.allotment import STAGE, update
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.freezer import kill_all, wait_until_empty
@@ -52,8 +53,15 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
 
 
 def doors_of(cgroup: Cgroup) -> tuple[str, ...]:
-    """Return the paths of the files that a process enters it by."""
-    return tuple(f"{room}/cgroup.procs" for room in cgroup.rooms)
+    """Return the paths of the files that a process of one thread enters it by, v2's first.
+
+    A thread that writes itself to v1's ``tasks`` need not wait for anybody. To move a whole process
+    the kernel waits until no other one on the machine is just forking: 10 ms and more.
+    """
+    rooms = cgroup.rooms
+    twos = 1 if cgroup.unified else 0
+    entrances = [f"{room}/cgroup.procs" for room in rooms[:twos]]
+    return (*entrances, *(f"{room}/tasks" for room in rooms[twos:]))
 
 
 def open_doors(cgroup: Cgroup) -> list[int]:
@@ -68,6 +76,27 @@ def open_doors(cgroup: Cgroup) -> list[int]:
             os.close(door)
         raise LaunchFailed(STAGE, error.errno or errno.EIO, str(error.filename)) from error
     return doors
+
+
+def fork_into(cgroup: Cgroup, doors: list[int]) -> int:
+    """Fork; the child has to :func:`enter` by the ``doors`` that are left then.
+
+    By v2's it has come in already where the kernel can do that (Linux 5.7), without the wait that
+    a move means.
+    """
+    if not cgroup.unified:
+        return os.fork()
+    room = os.open(cgroup.rooms[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    door = doors.pop(0)
+    try:
+        pid = sc.fork_into(room)
+    except OSError:
+        doors.insert(0, door)
+        return os.fork()  # what forbids that, too, is said here or by enter
+    finally:
+        os.close(room)
+    os.close(door)
+    return pid
 
 
 def enter(doors: list[int]) -> None:

@@ -174,7 +174,7 @@ class _Construction:
             doors = cg.open_doors(cgroup)
             lifetime_fd, plan = self._lifetime_read, self._plan
             job = Job(plan, self._terms, self._sources, self._theirs, lifetime_fd, stdio, doors)
-            self._first_pid = os.fork()
+            self._first_pid = cg.fork_into(cgroup, doors)
             if self._first_pid == 0:
                 run_first(job, self._sock, self._lifetime_write)
             self._theirs.close()

@@ -42,7 +42,7 @@ class Namespace(NamedTuple):
 class Target(NamedTuple):
     """A box to be joined. The maps are empty without a user namespace of its own.
 
-    ``cgroups`` are the paths of the ``cgroup.procs`` files that a process writes itself into.
+    ``cgroups`` are the paths of the files that a process writes itself into (cgroup.doors_of).
     """
 
     namespaces: tuple[Namespace, ...]

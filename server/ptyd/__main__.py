@@ -1,5 +1,6 @@
 """Start of a server: ``python -I -S …/ptyd/__main__.py``, the keeper's socket on fd 3."""
 
+import gc
 import os
 import socket
 import sys
@@ -14,6 +15,10 @@ with socket.socket(fileno=FD) as keeper:
     die_with(maker_of(keeper))
     hello = receive(keeper)
     if hello is not None:
+        gc.disable()  # imports make the collector look, and find nothing
         from ptyd.server import main  # the slow part, once we know that we are wanted
+
+        gc.freeze()
+        gc.enable()
 
         main(keeper, hello)

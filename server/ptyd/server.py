@@ -28,6 +28,7 @@ from ptyd.net.tls import server_context
 from ptyd.parent import outlive_parent
 from ptykeep import identity
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
+from ptywire.lean import without
 from ptywire.message import CLOSE_GOING_AWAY
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class Server:
             case {"type": "session"} as fields:
                 self._container.add_session(fields, packet.fds, spliced=self._spliced)
                 # h11 and websockets take 40 ms: after the journal, before somebody waits for them.
-                importlib.import_module("ptyd.net.http")
+                with without("importlib.metadata"):
+                    importlib.import_module("ptyd.net.http")
                 importlib.import_module("ptyd.net.raw")
                 importlib.import_module("ptyd.net.static").page_at("/")
                 identity.forget_reading(self._uid)

@@ -11,7 +11,8 @@ import pytest
 import leaks
 from boxes import Caller, account_of, callers, run_box
 from cgroups import delegated, made, process_in, stale
-from ptylaunch.cgroup import create, remove
+from ptylaunch import syscall as sc
+from ptylaunch.cgroup import create, enter, fork_into, open_doors, remove
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.freezer import pause
 from ptylaunch.placement import Cgroup, place
@@ -224,3 +225,37 @@ def test_a_cgroup_survives_being_written_down() -> None:
 
     assert Cgroup.from_json(cgroup.to_json()) == cgroup
     assert Cgroup.from_json(None) == Cgroup()
+
+
+def no_clone3(_fd: int) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+@pytest.mark.parametrize("kernel", ["new", "old"])
+def test_a_child_is_forked_into_its_cgroup(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By v2's way without a move; where the kernel knows none, by a move; nothing stays open."""
+    if kernel == "old":
+        monkeypatch.setattr(sc, "fork_into", no_clone3)
+    before = os.listdir("/proc/self/fd")
+    with made() as cgroup:
+        doors = open_doors(cgroup)
+        read_fd, write_fd = os.pipe()
+        pid = fork_into(cgroup, doors)
+        if pid == 0:
+            with open("/proc/self/cgroup", "rb") as file:
+                is_in = os.path.basename(cgroup.unified).encode() in file.read()
+            os.write(write_fd, b"+" if is_in else b"-")
+            enter(doors)
+            with open("/proc/self/cgroup", "rb") as file:
+                os.write(write_fd, file.read())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        born = os.read(read_fd, 1)
+        inside = os.read(read_fd, 4096).decode()
+        for fd in (*doors, read_fd, write_fd):
+            os.close(fd)
+        name = os.path.basename(cgroup.unified)
+
+    assert born == (b"+" if kernel == "new" else b"-")
+    assert inside.count(name) == len(cgroup.folders)
+    assert os.listdir("/proc/self/fd") == before
