@@ -28,8 +28,8 @@ HOMES = {
 }
 # Arrows point down: who may import what of ours, besides itself.
 ARROWS = {
-    "ptycli": ("ptyc", "ptykeep", "ptylaunch", "ptywire", "ptyd.journal"),
-    "ptyc": ("ptywire",),
+    "ptycli": ("ptyc", "ptykeep", "ptylaunch", "ptywire", "ptyd.journal", "ptyd.screen"),
+    "ptyc": ("ptywire", "ptyd.screen"),
     "ptyd": ("ptywire", "ptykeep.protocol", "ptykeep.state", "ptykeep.identity"),
     "ptywire": (),
     "ptykeep": ("ptylaunch",),

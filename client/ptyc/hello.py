@@ -23,6 +23,7 @@ class Hello(NamedTuple):
     snapshot: bool = False
     rows: int = 0
     cols: int = 0
+    drives: bool = True
 
 
 def parse_hello(fields: dict[str, Any]) -> Hello:
@@ -39,6 +40,7 @@ def parse_hello(fields: dict[str, Any]) -> Hello:
         snapshot=fields.get("snapshot") is True,
         rows=number(fields, "rows"),
         cols=number(fields, "cols"),
+        drives=fields.get("drives") is not False,
     )
 
 

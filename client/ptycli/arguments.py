@@ -65,3 +65,18 @@ def size_of(text: str) -> int:
     shift = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[3] or ""]
     fraction = (match[2] or "").ljust(9, "0")
     return (int(match[1] + fraction) << shift) // 10**9
+
+
+def natural(text: str) -> int:
+    """Return a number from 0 on."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Failure(f"{text}: a number from 0 on is wanted")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return seconds: a number from 0 on, with a part if need be."""
+    match = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text)
+    if match is None:
+        raise Failure(f"{text}: seconds are a number from 0 on")
+    return float(text)

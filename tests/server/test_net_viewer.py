@@ -68,6 +68,7 @@ def test_hello_says_where_one_is(served: Served) -> None:
         "session": 0,
         "epoch": 1,
         "role": "control",
+        "drives": True,
         "tty": True,
         "input": 0,
         "doubt": 0,

@@ -10,9 +10,6 @@ from ptywire.message import SUBPROTOCOL
 if TYPE_CHECKING:
     from ptyd.session.session import Session
 
-if TYPE_CHECKING:
-    from ptyd.session.session import Session
-
 
 class Wish(NamedTuple):
     """A checked attach message; ARCHITECTURE.md says what the fields mean."""
@@ -28,6 +25,7 @@ class Wish(NamedTuple):
     hold: bool
     hidden: bool
     answers: bool
+    returns: bool
 
 
 def parse_attach(fields: dict[str, Any]) -> Wish | str:
@@ -61,6 +59,7 @@ def parse_attach(fields: dict[str, Any]) -> Wish | str:
         hold=fields.get("hold") is True,
         hidden=fields.get("hidden") is True,
         answers=fields.get("answers") is True,
+        returns=fields.get("returns") is True,
     )
 
 

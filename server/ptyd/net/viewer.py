@@ -67,6 +67,7 @@ class Viewer:
         self.number = 0
         self.lossless = False
         self._hidden = False
+        self.returns = False
         self._respondent: Respondent | None = None
         self._awaits_picture = False
         self._stale = False  # what the client shows is old: a picture first
@@ -155,6 +156,7 @@ class Viewer:
         self.lossless = wish.lossless or not session.tty
         self.hold = wish.hold and self._granted == OWNER
         self._hidden = wish.hidden
+        self.returns = wish.returns
         if not self.lossless:
             self._websocket.keep_little()
         self.number = session.people.join(self.role, wish.name).number
@@ -194,6 +196,7 @@ class Viewer:
             "client": typist.client.hex(),
             "id": self.number,
             "role": self.role,
+            "drives": self.role != VIEW and session.people.is_turn_of(self.number),
             "input": typist.position,
             "doubt": typist.doubt,
             "from": start,

@@ -152,7 +152,8 @@ class WebSocket:
         if self._viewer is not None:
             farewell = self._protocol.close_rcvd
             self._viewer.lost(on_purpose=farewell is not None and farewell.reason == DETACHED)
-        self._container.on_client_gone()
+        if self._viewer is None or not self._viewer.returns:
+            self._container.on_client_gone()
 
     def tell(self, fields: dict[str, object]) -> None:
         if self._viewer is not None:

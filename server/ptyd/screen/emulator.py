@@ -102,6 +102,11 @@ class Emulator:
         self._terminal.close()
 
     @property
+    def terminal(self) -> Terminal:
+        """The native terminal, to be read and not to be changed."""
+        return self._terminal
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
         return self._size

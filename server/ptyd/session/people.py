@@ -72,6 +72,10 @@ class People:
             self._hand_to(number)
         return self.driver == number
 
+    def is_turn_of(self, number: int) -> bool:
+        """Tell whether it is this client's turn, or anybody's."""
+        return not self.one_driver or self.driver in (None, number)
+
     def note_typing(self, number: int) -> bool:
         """Remember who typed last; return whether that is news."""
         news = self.typed != number
