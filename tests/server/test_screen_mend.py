@@ -26,6 +26,12 @@ STATES = {
     "a link": b"\x1b[?1049h" + WIDE + b"\x1b[4;4H\x1b]8;;http://a/\x1b\\link",
     "modes": b"\x1b[?47h\x1b[?1049h\x1b[?1049l" + b"\x1b[?1049h" + WIDE + b"\x1b[?25l\x1b[4h",
 }
+# Halves, and characters cut in the middle, more often than chance would have them.
+PIECE = st.tuples(
+    st.sampled_from((b"", *STATES.values())),
+    SOUP,
+    st.sampled_from((b"", WIDE, WIDE[:-1], WIDE[:-2], "👍".encode()[:3])),
+).map(b"".join)
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 45))
 
 
@@ -55,17 +61,33 @@ def test_a_picture_can_be_had_after_a_resize(name: str, cols: int) -> None:
     assert Emulator.decode(emulator.encode()).text() == emulator.text()
 
 
-@given(SOUP, st.lists(st.tuples(SIZES, SOUP), max_size=4))
-@settings(max_examples=100)
+@given(PIECE, st.lists(st.tuples(SIZES, PIECE), max_size=4))
+@settings(max_examples=150)
 def test_no_resize_makes_pictures_impossible(
     first: bytes, more: list[tuple[tuple[int, int], bytes]]
 ) -> None:
-    """Whatever is printed before, between and after; outside of characters that are cut."""
+    """Whatever is printed before, between and after, and cut in the middle of a character too."""
     emulator = Emulator(10, 40)
     emulator.feed(first)
     for size, data in more:
         emulator.resize(*size)
-        emulator.feed(data + b"\x18")
+        emulator.feed(data)
         emulator.snapshot()
 
         assert Emulator.decode(emulator.encode()).size == emulator.size
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_character_that_is_cut_is_whole_in_the_end(cut: int) -> None:
+    """Where a resize has cut another one in two."""
+    emulator = Emulator(10, 40)
+    emulator.feed(STATES["alternate"] + b"\x1b[3;1H" + "漢".encode()[:cut])
+    emulator.resize(10, 25)
+    copy, kept = copied(emulator), Emulator.decode(emulator.encode())
+    for each in (emulator, copy, kept):
+        assert not each.at_ground
+        each.feed("漢".encode()[cut:])
+
+    assert differences(state_of(emulator), state_of(copy)) == []
+    assert kept.text() == copy.text()
+    assert copy.text()[2] == "漢"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ptyd.screen.content import ALL
 from ptyd.screen.emulator import Emulator
+from ptyd.screen.mode import ENCODING, TRACKING
 from screen_state import differences, state_of
 from screen_streams import CASES, SOUP
 
@@ -26,6 +27,10 @@ RESTS = (
 # What REP repeats is only known where the snapshot could end with printing it.
 REPEATS = re.compile(rb"\x1b\[[^@-~]*b")
 SIZES = ((10, 60), (7, 23), (30, 40))
+MOUSE = st.builds(
+    b"\x1b[?%d%b".__mod__,
+    st.tuples(st.sampled_from(TRACKING + ENCODING), st.sampled_from((b"h", b"l"))),
+)
 # What a resize does to these follows from what no call and no clone tells.
 UNTOLD_IN_A_RESIZE = ("saved", "beneath", "cursor beneath")
 
@@ -90,6 +95,17 @@ def test_any_stream_keeps_the_law(prefix: bytes, rest: bytes) -> None:
     assert differences(state_of(whole), state_of(joined)) == []
     whole.feed(rest)
     joined.feed(rest)
+    assert differences(state_of(whole), state_of(joined)) == []
+
+
+@given(st.lists(MOUSE, max_size=6), MOUSE)
+def test_mouse_modes_keep_the_law(before: list[bytes], after: bytes) -> None:
+    """In any order: an encoding may be set before anything is tracked."""
+    whole = fed(b"".join(before))
+    joined = restored(whole)
+    whole.feed(after)
+    joined.feed(after)
+
     assert differences(state_of(whole), state_of(joined)) == []
 
 

@@ -34,9 +34,13 @@ _SLACK: Final = 1200
 """Lines: history goes in pages of some 500 to 900, so to hold 1,000 more must be allowed."""
 _STRING: Final = 256 << 10
 """Bytes of an APC or a clipboard write; the defaults are up to 64 MiB."""
-_MAGIC: Final = b"ptydsnap"
+_MAGIC: Final = b"ptydsnp2"
 _HEADER: Final = struct.Struct("!8sI")  # magic, CRC-32 of what follows
-_BODY: Final = struct.Struct("!IH")  # scrollback, length of the version
+_BODY: Final = struct.Struct("!IHB")  # scrollback, lengths of the version and of a cut character
+# What UTF-8 lets a character begin with.
+_OPEN_CHARACTER: Final = re.compile(
+    rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
+)
 # A sequence that begins anew is not looked through twice: 64 KiB of 9B would take seconds.
 _SETS_MODES: Final = re.compile(rb"(?:\x1b\[|\x9b)[^@-~\x9b]*h")
 
@@ -67,6 +71,8 @@ class Emulator:
         self._terminal = terminal = terminal or Terminal.create(*clamp(rows, cols))
         self._size = terminal.size
         self._scrollback = scrollback
+        self._cut = b""
+        """The beginning of a character: the library could end it only by printing something."""
         self._replies = bytearray()
         terminal.set_number("CONTINUATION_MAX_BYTES", CONTINUATION)
         # The limit in bytes wins over the one in lines, and is 10,000 by default.
@@ -114,11 +120,11 @@ class Emulator:
     @property
     def at_ground(self) -> bool:
         """Whether the last byte ended a sequence and a character."""
-        return self._terminal.at_ground
+        return self._terminal.at_ground and not self._cut
 
     def skim(self, data: bytes) -> bool:
         """Take output as :meth:`feed` does, if it need not be drawn; else return False."""
-        if not self._terminal.at_ground or Margins.of(self._terminal) != NO_MARGINS:
+        if not self.at_ground or Margins.of(self._terminal) != NO_MARGINS:
             return False
         # Twice: the library drops history a page at a time, and may hold more than its limit.
         rows, _ = self._size
@@ -134,6 +140,11 @@ class Emulator:
         library change its size to 132 columns, and the terminal of the program and those of the
         viewers stay as they are.
         """
+        if self._cut:
+            data, self._cut = self._cut + data, b""
+        if match := _OPEN_CHARACTER.search(data, max(0, len(data) - 3)):
+            self._cut = match[0]
+            data = data[: match.start()]
         at = 0
         while at < len(data) and not self._terminal.at_ground:
             # Where the sequence ends that an earlier piece began is the library's to know.
@@ -175,7 +186,7 @@ class Emulator:
         """
         self._abandon_endless()
         mend(self._terminal)
-        return snapshot(self._terminal, scrollback)
+        return snapshot(self._terminal, scrollback) + self._cut
 
     def _abandon_endless(self) -> None:
         """Replace a sequence that is too long to be repeated by one without effect."""
@@ -210,7 +221,8 @@ class Emulator:
         self._abandon_endless()
         mend(self._terminal)
         library = version().encode()
-        body = _BODY.pack(self._scrollback, len(library)) + library + self._terminal.encode()
+        body = _BODY.pack(self._scrollback, len(library), len(self._cut)) + library + self._cut
+        body += self._terminal.encode()
         return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body
 
     @classmethod
@@ -222,15 +234,17 @@ class Emulator:
         body = data[_HEADER.size :]
         if magic != _MAGIC or zlib.crc32(body) != crc:
             raise Damaged("not a native snapshot, or a damaged one")
-        scrollback, length = _BODY.unpack_from(body)
+        scrollback, length, cut_length = _BODY.unpack_from(body)
         library, body = body[_BODY.size : _BODY.size + length], body[_BODY.size + length :]
         if library != version().encode():
             raise Damaged("made by another version of libghostty")
         try:
-            terminal = Terminal.decode(body)
+            terminal = Terminal.decode(body[cut_length:])
         except GhosttyError as error:
             raise Damaged(str(error)) from None
-        return cls(*terminal.size, scrollback, terminal=terminal)
+        emulator = cls(*terminal.size, scrollback, terminal=terminal)
+        emulator._cut = body[:cut_length]
+        return emulator
 
 
 def clamp(rows: int, cols: int) -> tuple[int, int]:

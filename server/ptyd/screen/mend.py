@@ -24,12 +24,10 @@ _DROP_HISTORY: Final = b"\x1b[3J"
 
 
 def mend(terminal: Terminal) -> None:
-    """Erase halves of wide characters if there are any; a character that is cut is left alone."""
+    """Erase halves of wide characters if there are any, of a terminal outside of a character."""
     if _is_whole(terminal):
         return
     rest = terminal.continuation or b""
-    if rest and not rest.startswith(b"\x1b"):
-        return  # in the middle of UTF-8: nothing ends that without a trace
     if rest:
         terminal.feed(b"\x18")  # CAN
     link = added(terminal, "hyperlink")  # which a change of screens ends

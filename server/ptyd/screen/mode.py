@@ -123,6 +123,11 @@ class Probe:
             (9, press),
         )
         tracking = next((mode for mode, sent in events if sent), 0)
+        if not press:  # nothing is tracked, but what is tracked later will be told in some encoding
+            normal: Any = ffi.new("GhosttyMouseTrackingMode*", lib.GHOSTTY_MOUSE_TRACKING_NORMAL)
+            event = lib.GHOSTTY_MOUSE_ENCODER_OPT_EVENT
+            lib.ghostty_mouse_encoder_setopt(self._encoder, event, normal)
+            press = self._encode(lib.GHOSTTY_MOUSE_ACTION_PRESS, 1)
         return Mouse(tracking, _encoding_of(press))
 
     def _encode(self, action: int, button: int) -> bytes:
