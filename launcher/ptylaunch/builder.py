@@ -12,6 +12,7 @@ that would load or open files of the box.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -88,7 +89,12 @@ def _first(job: Job, stage: Stage) -> None:
     pid = os.fork()
     if pid == 0:
         _be_pid_1(job, sources, place_fd)
-    ch.send(sock, ch.FORKED, str(pid).encode())
+    try:
+        ch.send(sock, ch.FORKED, str(pid).encode())
+    except OSError:  # then it is nobody's: who should adopt it does not know it
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     os._exit(0)
 
 
@@ -171,10 +177,15 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
     privilege.assume(job.plan.program, privilege.NOTHING, no_new_privileges=True)
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
     init.keep_only(job.lifetime_fd, job.sock.fileno())
-    signals_fd = init.catch_signals()
-    # Only now: the program runs soon after, and what is sent to a pid 1 without handlers is lost.
     with socket.socket(fileno=init.CHANNEL) as channel:
-        ch.send(channel, ch.INIT)
+        try:
+            sc.set_name(init.NAME)
+            signals_fd = init.catch_signals()
+            # Only now: the program runs soon after, and what a pid 1 has no handler for is lost.
+            ch.send(channel, ch.INIT)
+        except OSError as error:  # the way that others are told by is closed
+            report(channel, failure_from(error, "init"))
+            os._exit(FAILED)
     init.serve(pid, signals_fd)
 
 

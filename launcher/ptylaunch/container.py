@@ -132,15 +132,18 @@ def build(
     nothing is left.
     """
     plan = read_plan(spec, bundle)
-    if cgroup is None:
-        wanted = plan.cgroups_path or asked(plan.resources)
-        cgroup = choose_cgroup(spec) if wanted else Cgroup()
-    sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
-    program = plan.program
-    give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
-    sources = open_sources(plan) if may_open_sources() else None
+    sources: Sources | None = None
     try:
+        if cgroup is None:
+            wanted = plan.cgroups_path or asked(plan.resources)
+            cgroup = choose_cgroup(spec) if wanted else Cgroup()
+        sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
+        program = plan.program
+        give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
+        sources = open_sources(plan) if may_open_sources() else None
         return _Construction(plan, terms, sources).run(stdio or (0, 1, 2), cgroup)
+    except OSError as error:
+        raise failure_from(error, "build") from error
     finally:
         if sources is not None:
             sources.close()
@@ -182,11 +185,9 @@ class _Construction:
                 self._answer(self._receive())
             reap(self._first_pid)
             self._first_pid = -1
-        except BaseException as error:
+        except BaseException:
             self._theirs.close()
             self._clean_up()
-            if isinstance(error, OSError):
-                raise failure_from(error, "build") from error
             raise
         finally:
             self._theirs.close()

@@ -49,7 +49,6 @@ def keep_only(lifetime_fd: int, channel_fd: int) -> None:
     os.dup2(lifetime_fd, _LIFETIME, inheritable=False)
     os.dup2(channel_fd, CHANNEL, inheritable=False)
     sc.close_range(CHANNEL + 1)
-    sc.set_name(NAME)
 
 
 def catch_signals() -> int:

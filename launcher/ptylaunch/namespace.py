@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from ptylaunch.errors import LaunchFailed
+from ptylaunch.reap import reap
 
 if TYPE_CHECKING:
     from ptylaunch.plan import IdRange, Plan
@@ -122,7 +123,11 @@ def _run_helper(name: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
         child = os.posix_spawn(place, [name, str(pid), *numbers], {}, file_actions=actions)
         os.close(write_fd)
         write_fd = -1
-        complaint = os.read(read_fd, 512).decode("utf-8", "replace").strip()
+        try:
+            complaint = os.read(read_fd, 512).decode("utf-8", "replace").strip()
+        except OSError:
+            reap(child)
+            raise
         if _failed(child, complaint):
             raise LaunchFailed("user namespace", errno.EPERM, complaint or f"{name} failed")
     finally:

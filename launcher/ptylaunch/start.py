@@ -18,7 +18,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from ptylaunch import channel as ch
-from ptylaunch.errors import LaunchFailed, Refused, unpack_failure
+from ptylaunch.errors import LaunchFailed, Refused, failure_from, unpack_failure
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -86,8 +86,10 @@ def send_go(sock: socket.socket) -> None:
         message = ch.receive(sock)
     except TimeoutError:
         raise LaunchFailed("exec", errno.ETIMEDOUT) from None
-    except OSError:
+    except (BrokenPipeError, ConnectionResetError):
         pass  # killed while it waited: its exit status says so
+    except OSError as error:
+        raise failure_from(error, "exec") from error
     if message.kind == ch.FAILED:
         raise unpack_failure(message.data)
 
