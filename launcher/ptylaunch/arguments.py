@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-from ptylaunch import creation, lifecycle, listing
+from ptylaunch import creation, execution, lifecycle, listing, metering
 from ptylaunch.default import OCI_VERSION, show_features, write_spec
 from ptylaunch.errors import Refused
 from ptylaunch.folder import default_root
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 VERSION: Final = "0.1.0"
-_LATER: Final = ("exec", "update", "events", "checkpoint", "restore")
+_LATER: Final = ("checkpoint", "restore")
+_UNLIMITED: Final = (
+    "blkio-weight", "cpu-burst", "cpu-idle", "cpu-rt-period", "cpu-rt-runtime", "kernel-memory",
+    "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema",
+)  # fmt: skip
+"""Flags of runc's update for limits that a config.json cannot have here either."""
 _SWITCH: Final = {"true": True, "false": False, "auto": None}
 
 
@@ -35,6 +40,19 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):  # raw: the version has 
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=78)
+
+
+class _NotSupported(argparse.Action):
+    """A flag of runc or crun that means something: it is refused by its name."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse calls it so
+        namespace: argparse.Namespace,  # noqa: ARG002
+        values: object,  # noqa: ARG002
+        option_string: str | None = None,
+    ) -> None:
+        raise Refused(f"{option_string} is not supported")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -111,6 +129,8 @@ def _parser(argv: Collection[str]) -> _Parser:
 
 def _add_all(commands: _Commands) -> None:
     _add_makers(commands)
+    _add_exec(commands)
+    _add_meters(commands)
     _add_container_commands(commands)
     _add_lookers(commands)
     for name in _LATER:
@@ -146,9 +166,46 @@ def _add_makers(commands: _Commands) -> None:
         command.add_argument("id", metavar="ID")
 
 
-def _add_container_commands(
-    commands: _Commands,
-) -> None:
+def _add_exec(commands: _Commands) -> None:
+    command = _add(commands, "exec", execution.execute, "run another program in a container")
+    command.add_argument("--process", "-p", metavar="FILE", help="JSON of the program, all of it")
+    command.add_argument("--console-socket", metavar="PATH", help="unix socket for the terminal")
+    command.add_argument("--pid-file", metavar="FILE", help="gets the pid of the program")
+    command.add_argument("--detach", "-d", action="store_true", help="do not wait")
+    command.add_argument("--tty", "-t", action="store_true", help="with a terminal of its own")
+    command.add_argument("--user", "-u", metavar="USER[:GROUP]", help="names or numbers")
+    command.add_argument(
+        "--additional-gids", "-g", metavar="GID", type=_id, action="append", default=[]
+    )
+    command.add_argument("--cwd", metavar="DIR", help="where it runs")
+    command.add_argument("--env", "-e", metavar="K=V", action="append", default=[])
+    command.add_argument("--cap", "-c", metavar="CAP", action="append", default=[])
+    command.add_argument("--no-new-privs", action="store_true")
+    command.add_argument("--preserve-fds", metavar="N", type=_count, default=0)
+    for name in ("--apparmor", "--process-label", "--cgroup"):
+        command.add_argument(name, action=_NotSupported)
+    command.add_argument("--ignore-paused", action=_NotSupported, nargs=0)
+    command.add_argument("id", metavar="ID")
+    command.add_argument("args", metavar="COMMAND", nargs=argparse.REMAINDER)
+
+
+def _add_meters(commands: _Commands) -> None:
+    update = _add(commands, "update", metering.update, "change a container's limits")
+    update.add_argument(
+        "--resources", "-r", metavar="FILE", help="JSON as linux.resources has it; - is stdin"
+    )
+    for name, (_, _, text) in metering.FLAGS.items():
+        update.add_argument("--" + name, metavar="N", help=text)
+    for name in _UNLIMITED:
+        update.add_argument("--" + name, action=_NotSupported)
+    update.add_argument("id", metavar="ID")
+    events = _add(commands, "events", metering.show_events, "print what a container uses, as JSON")
+    events.add_argument("--interval", metavar="TIME", default="5s", help="default: 5s")
+    events.add_argument("--stats", action="store_true", help="once")
+    events.add_argument("id", metavar="ID")
+
+
+def _add_container_commands(commands: _Commands) -> None:
     start = _add(commands, "start", lifecycle.start, "let a created container's program run")
     start.add_argument("id", metavar="ID")
     kill = _add(commands, "kill", lifecycle.kill, "send a signal (TERM) to a container")
@@ -193,4 +250,10 @@ def _add(
 def _count(text: str) -> int:
     if not text.isdecimal() or len(text) > 4:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of fds")
+    return int(text)
+
+
+def _id(text: str) -> int:
+    if not text.isdecimal() or int(text) >= (1 << 32) - 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id")
     return int(text)

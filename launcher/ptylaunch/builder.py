@@ -30,6 +30,7 @@ from ptylaunch.target import join_paths, open_own_namespaces
 from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
+    from ptylaunch.placement import Cgroup
     from ptylaunch.plan import Plan
     from ptylaunch.terms import Terms
 
@@ -43,6 +44,7 @@ class Job(NamedTuple):
     sock: socket.socket
     lifetime_fd: int
     stdio: tuple[int, int, int]
+    cgroup: Cgroup
     doors: list[int]
     """Of the box's cgroup, one a hierarchy."""
 
@@ -124,7 +126,7 @@ def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> None:
         sc.set_domainname(plan.domainname)
     write_sysctl(plan)
     stage.name = "rootfs"
-    root = build_rootfs(plan, sources, place_fd)
+    root = build_rootfs(plan, sources, place_fd, job.cgroup)
     if plan.hooks:
         stage.name = "hooks"
         _await_hooks(job, root)
@@ -150,6 +152,8 @@ def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> None:
         enter(root)
     else:
         enter_without_pivot(root, plan.root)
+    if plan.propagation:  # not before: a root that is shared would tell the host of its mounts
+        sc.mount(None, "/", None, plan.propagation)
     if plan.init:
         stage.name = "init"
         _fork_program(job, tty_fd)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
 from ptylaunch.allotment import STAGE, update
+from ptylaunch.devicerule import enforce
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.freezer import kill_all, wait_until_empty
 from ptylaunch.hierarchy import read_or, read_text, write_text
@@ -44,6 +45,7 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
             for name in ("cpuset.cpus", "cpuset.mems"):
                 _inherit(f"{folder}/{cgroup.inner}".rstrip("/"), name)
         update(cgroup, resources)
+        enforce(cgroup, resources.devices)
     except (OSError, LaunchFailed) as error:
         for folder in reversed(made):
             _remove_tree(folder)

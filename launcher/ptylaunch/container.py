@@ -12,6 +12,7 @@ from ptylaunch import cgroup as cg
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
 from ptylaunch.builder import Job, run_first
+from ptylaunch.devicerule import require_enforcement
 from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
 from ptylaunch.hook import run_hooks
 from ptylaunch.limits import set_limits
@@ -111,9 +112,12 @@ class Box:
         cg.remove(self.cgroup)
 
 
-def choose_cgroup(spec: dict[str, Any]) -> Cgroup:
-    """Say where the cgroup of a spec's box would be: to be written down before :func:`build`."""
-    return place(read_cgroups_path(spec) or fresh_name(), read_limits(spec))
+def choose_cgroup(spec: dict[str, Any], more: tuple[str, ...] = ()) -> Cgroup:
+    """Say where the cgroup of a spec's box would be: to be written down before :func:`build`.
+
+    ``more`` are controllers for limits that may be set later.
+    """
+    return place(read_cgroups_path(spec) or fresh_name(), read_limits(spec), more)
 
 
 def build(
@@ -137,6 +141,7 @@ def build(
         if cgroup is None:
             wanted = plan.cgroups_path or asked(plan.resources)
             cgroup = choose_cgroup(spec) if wanted else Cgroup()
+        require_enforcement(plan, cgroup)
         sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
         program = plan.program
         give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
@@ -176,7 +181,16 @@ class _Construction:
             self._cgroup = cgroup  # ours to remove from here on
             doors = cg.open_doors(cgroup)
             lifetime_fd, plan = self._lifetime_read, self._plan
-            job = Job(plan, self._terms, self._sources, self._theirs, lifetime_fd, stdio, doors)
+            job = Job(
+                plan,
+                self._terms,
+                self._sources,
+                self._theirs,
+                lifetime_fd,
+                stdio,
+                cgroup,
+                doors,
+            )
             self._first_pid = cg.fork_into(cgroup, doors)
             if self._first_pid == 0:
                 run_first(job, self._sock, self._lifetime_write)

@@ -24,6 +24,7 @@ from ptylaunch.errors import LaunchFailed, failure_from
 from ptylaunch.plan import Capabilities
 from ptylaunch.rootfs import Rootfs
 from ptylaunch.terminal import open_terminal
+from ptylaunch.terms import Terms
 
 if TYPE_CHECKING:
     import socket
@@ -48,6 +49,7 @@ class Errand(NamedTuple):
     find_home: bool
     sock: socket.socket
     stdio: tuple[int, int, int] | None
+    preserved_fds: frozenset[int]
 
 
 def run_entrant(errand: Errand) -> NoReturn:
@@ -64,7 +66,8 @@ def run_entrant(errand: Errand) -> NoReturn:
 def _enter(errand: Errand, stage: Stage) -> None:
     target = errand.target
     _take_stdio(errand.stdio)
-    keep_only([errand.sock.fileno(), *(each.fd for each in target.namespaces)])
+    namespaces = (each.fd for each in target.namespaces)
+    keep_only([errand.sock.fileno(), *namespaces, *errand.preserved_fds])
     if errand.program.oom_score_adj is not None:
         stage.name = "oom_score_adj"
         adjust_oom_score(errand.program.oom_score_adj)
@@ -138,7 +141,8 @@ def _run(errand: Errand, stage: Stage) -> None:
     os.close(root.fd)
     stage.name = "program"
     env = program.prepare(wanted, errand.sock, _STDIO, tty_fd)
-    program.execute(wanted, env, errand.sock, tie=False)
+    terms = Terms(preserved_fds=errand.preserved_fds)
+    program.execute(wanted, env, errand.sock, tie=False, terms=terms)
 
 
 def _with_user(wanted: Program, root: Rootfs, user: Wanted, *, find_home: bool) -> Program:

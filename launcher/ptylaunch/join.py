@@ -46,11 +46,12 @@ class Joining:
         user: str = "",
         find_home: bool = False,
         stdio: tuple[int, int, int] | None = None,
+        preserved_fds: frozenset[int] = frozenset(),
     ) -> None:
         """Fork; ``stdio`` are the program's fds 0 to 2 when it has no terminal.
 
-        ``user`` is ``USER[:GROUP]`` of the box, looked up there; ``find_home`` sets HOME to that
-        user's. Raise LaunchFailed with nothing left.
+        ``preserved_fds`` are the program's too. ``user`` is ``USER[:GROUP]`` of the box, looked up
+        there; ``find_home`` sets HOME to that user's. Raise LaunchFailed with nothing left.
         """
         self.pid = -1
         """Host pid of the program, -1 until it is known."""
@@ -76,7 +77,7 @@ class Joining:
         sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
         self._sock, theirs = ch.open_channel(WITHIN)
         self._sock.setblocking(False)
-        errand = Errand(target, program, wanted, find_home, theirs, stdio)
+        errand = Errand(target, program, wanted, find_home, theirs, stdio, preserved_fds)
         try:
             self.entrant_pid = os.fork()
             if self.entrant_pid == 0:
@@ -125,6 +126,10 @@ class Joining:
             os.close(self.pty_fd)
             os.close(self.tty_fd)
         self.pty_fd = self.tty_fd = None
+
+    def kill(self) -> None:
+        """End the program, which runs; it is still to be waited for."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def _settle(self) -> None:
         self._sock.close()

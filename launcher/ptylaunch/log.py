@@ -38,6 +38,10 @@ class Log:
         print(f"ptylaunch: warning: {line}", file=sys.stderr)
         self._append("warning", line)
 
+    def remark(self, message: str) -> None:
+        """Tell the log alone, of something that went on as it was asked for."""
+        self._append("warning", message)
+
     def note(self, message: str) -> None:
         if self._debug:
             self._append("debug", message)

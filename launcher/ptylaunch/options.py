@@ -56,6 +56,9 @@ _PROPAGATION: Final = {
 
 _BINDS: Final = ("bind", "rbind", "idmap", "ridmap")
 
+_COPY_UP: Final = "tmpcopyup"
+"""runc's and crun's: a tmpfs begins with what the root has in its place."""
+
 _ATTRIBUTES: Final = (
     (sc.MS_RDONLY, sc.MOUNT_ATTR_RDONLY),
     (sc.MS_NOSUID, sc.MOUNT_ATTR_NOSUID),
@@ -71,6 +74,7 @@ class Options(NamedTuple):
     bind: bool = False
     recursive: bool = False
     idmap: bool = False
+    copy_up: bool = False
     flags: int = 0
     propagation: int = sc.MS_PRIVATE
     data: str = ""
@@ -83,7 +87,12 @@ class Options(NamedTuple):
 
 def known_options() -> set[str]:
     """Return every word that is understood here, for ``features``."""
-    return {*_FLAGS, *_RECURSIVE, *_PROPAGATION, *_BINDS}
+    return {*_FLAGS, *_RECURSIVE, *_PROPAGATION, *_BINDS, _COPY_UP}
+
+
+def propagation_of(word: str) -> int | None:
+    """Return the MS_ flag of a word such as ``rslave``, None when it is none of them."""
+    return _PROPAGATION.get(word)
 
 
 def parse_options(words: tuple[str, ...]) -> Options:
@@ -96,12 +105,13 @@ def parse_options(words: tuple[str, ...]) -> Options:
             flags = flags | flag if on else flags & ~flag
         elif word in _PROPAGATION:
             propagation = _PROPAGATION[word]
-        elif word not in _BINDS:
+        elif word not in _BINDS and word != _COPY_UP:
             data.append(word)
     return Options(
         bind="bind" in words or "rbind" in words,
         recursive="rbind" in words,
         idmap="idmap" in words or "ridmap" in words,
+        copy_up=_COPY_UP in words,
         flags=flags,
         propagation=propagation,
         data=",".join(data),

@@ -76,15 +76,18 @@ class Cgroup(NamedTuple):
         )
 
 
-def place(path: str, resources: Resources) -> Cgroup:
+def place(path: str, resources: Resources, more: tuple[str, ...] = ()) -> Cgroup:
     """Choose folders for the cgroup ``path``: all those that we may use.
 
     Absolute: below the top of each hierarchy. Relative: the same for root where it may, else below
     our own cgroup or, in v2, the nearest one above it that serves most of what is wanted:
-    a v2 cgroup with processes gives its children no controllers (cgroups(7)).
+    a v2 cgroup with processes gives its children no controllers (cgroups(7)). ``more`` are
+    controllers that it is to have if it can, for limits that may come later.
     """
     hierarchies = find_hierarchies()
-    wanted = {*_ALWAYS, *asked(resources)}
+    wanted = {*_ALWAYS, *asked(resources), *more}
+    if resources.devices:
+        wanted.add("devices")
     v1 = tuple(
         (controller, folder)
         for hierarchy in hierarchies

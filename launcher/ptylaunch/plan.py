@@ -31,6 +31,7 @@ class Mount(NamedTuple):
     attrs: int
     propagation: int
     idmap: bool
+    copy_up: bool
     data: str
 
 
@@ -80,11 +81,25 @@ class Program(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device node to show in the box: ``major`` and ``minor`` are verified."""
+    """A device node of the box; ``kind`` is a S_IF number, the numbers are 0 for a fifo."""
 
     path: str
+    kind: int
     major: int
     minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+class DeviceRule(NamedTuple):
+    """Whether devices may be used: ``kind`` a b or c, numbers None for all, ``access`` of rwm."""
+
+    allow: bool
+    kind: str
+    major: int | None
+    minor: int | None
+    access: str
 
 
 class Resources(NamedTuple):
@@ -104,6 +119,8 @@ class Resources(NamedTuple):
     """A list such as ``0-3,5``."""
     mems: str = ""
     pids: int | None = None
+    devices: tuple[DeviceRule, ...] = ()
+    """In order: a later one overrides those before it."""
 
 
 class Plan(NamedTuple):
@@ -111,6 +128,8 @@ class Plan(NamedTuple):
 
     root: str
     root_readonly: bool
+    propagation: int
+    """Of the root, MS_ flags for mount(2); 0 is private."""
     namespaces: int
     joined: tuple[tuple[int, str], ...]
     uid_map: tuple[IdRange, ...]

@@ -181,6 +181,8 @@ def _become(program: Program, env: dict[str, str]) -> LaunchFailed:
 def _cannot_execute(program: Program, found: int) -> LaunchFailed:
     number = found or errno.ENOENT
     where = " in PATH" if number == errno.ENOENT and "/" not in program.args[0] else ""
+    if number == errno.EISDIR:  # what execve(2) says of it, by which podman knows 126
+        number, where = errno.EACCES, " is a directory"
     return LaunchFailed("exec", number, program.args[0] + where)
 
 

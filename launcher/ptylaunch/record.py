@@ -47,7 +47,7 @@ def describe(name: str, bundle: str, spec: dict[str, Any], pid: int) -> Record:
 
 def write_record(folder: Folder, record: Record, spec: dict[str, Any]) -> None:
     """Write both files; state.json comes last, with it the container exists."""
-    folder.write(_CONFIG, spec)
+    write_config(folder, spec)
     folder.write(_STATE, {**record._asdict(), "process": record.process._asdict()})
 
 
@@ -66,6 +66,10 @@ def read_record(folder: Folder) -> Record:
 def read_config(folder: Folder) -> dict[str, Any]:
     """Return the spec that the container was created from, whatever the bundle has by now."""
     return folder.read(_CONFIG)
+
+
+def write_config(folder: Folder, spec: dict[str, Any]) -> None:
+    folder.write(_CONFIG, spec)
 
 
 def write_cgroup(folder: Folder, cgroup: Cgroup) -> None:

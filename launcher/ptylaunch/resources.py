@@ -1,7 +1,4 @@
-"""Reads ``linux.cgroupsPath`` and ``linux.resources`` of an OCI spec; what we cannot do is refused.
-
-``devices`` is accepted and not followed: in a user namespace nobody can make a device (mknod(2)).
-"""
+"""Reads ``linux.cgroupsPath`` and ``linux.resources`` of a spec; what we cannot do is refused."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import posixpath
 import re
 from typing import Any, Final, cast
 
+from ptylaunch.devicerule import read_rules
 from ptylaunch.plan import Resources
 from ptylaunch.value import bad, dict_at, str_at
 
@@ -59,6 +57,7 @@ def read_resources(fields: dict[str, Any]) -> Resources:
         cpus=_list_of(cpu, "cpus"),
         mems=_list_of(cpu, "mems"),
         pids=_pids(pids),
+        devices=read_rules(fields, f"{_WHERE}.devices"),
     )
     _check_swap(resources)
     return resources

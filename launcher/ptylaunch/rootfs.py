@@ -12,12 +12,15 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from ptylaunch import cgroupfs, device
 from ptylaunch import syscall as sc
+from ptylaunch.copying import copy_tree
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.fsmount import new_mount
 from ptylaunch.plan import Mount, Plan, host_id
 
 if TYPE_CHECKING:
+    from ptylaunch.placement import Cgroup
     from ptylaunch.source import Sources
 
 _INSIDE: Final = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
@@ -25,7 +28,7 @@ _STRICT: Final = _INSIDE | sc.RESOLVE_NO_SYMLINKS
 _RACES: Final = 16
 """openat2(2) answers EAGAIN when it lost a race against a rename: so often it is tried again."""
 
-_KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue")
+_KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue", *cgroupfs.KINDS)
 """Types whose target must be a real directory: a symlink there redirects writes to /proc."""
 
 _LINKS: Final = (
@@ -84,7 +87,7 @@ class Rootfs:
             return self.open(path, strict=strict)
 
 
-def build_rootfs(plan: Plan, sources: Sources, place_fd: int) -> Rootfs:
+def build_rootfs(plan: Plan, sources: Sources, place_fd: int, cgroup: Cgroup) -> Rootfs:
     """Mount everything at ``place_fd``; the host's root is still around it until :func:`enter`."""
     # Nothing mounted from here on may reach the host. The host's own mounts stay slaves until
     # they are detached: a private copy would hold every disk that the host unmounts meanwhile.
@@ -97,12 +100,12 @@ def build_rootfs(plan: Plan, sources: Sources, place_fd: int) -> Rootfs:
             if mount.bind:
                 _attach(root, mount.target, sources.binds[index])
             else:
-                _mount_new(root, mount, plan)
+                _mount_new(root, mount, plan, cgroup)
         except OSError as error:
             stage = f"mount {mount.target}"
             raise LaunchFailed(stage, error.errno or errno.EIO, mount.source) from error
     if not any(mount.bind and mount.target == "/dev" for mount in plan.mounts):
-        _populate_dev(root, sources)
+        _populate_dev(root, plan, sources)
     return root
 
 
@@ -177,13 +180,30 @@ def _attach(root: Rootfs, target: str, tree_fd: int) -> None:
         os.close(target_fd)
 
 
-def _mount_new(root: Rootfs, mount: Mount, plan: Plan) -> None:
+def _mount_new(root: Rootfs, mount: Mount, plan: Plan, cgroup: Cgroup) -> None:
     target_fd = root.make_directory(mount.target, strict=mount.kind in _KERNEL_VIEWS)
     try:
+        if mount.kind in cgroupfs.KINDS:
+            cgroupfs.show_cgroup(mount, target_fd, cgroup)
+            return
         os.fchdir(target_fd)  # mount(2) has no fd for its target; "." cannot be redirected
-        sc.mount(mount.source, ".", mount.kind, mount.flags, _own_data(mount, plan))
+        flags = mount.flags & ~sc.MS_RDONLY if mount.copy_up else mount.flags
+        sc.mount(mount.source, ".", mount.kind, flags, _own_data(mount, plan))
+        if mount.copy_up:
+            _copy_up(root, mount, target_fd)
     finally:
         os.close(target_fd)
+
+
+def _copy_up(root: Rootfs, mount: Mount, covered_fd: int) -> None:
+    """Fill a new mount with what it covers, which its own fd still shows."""
+    new_fd = root.open(mount.target, strict=True)
+    try:
+        copy_tree(covered_fd, new_fd)
+        if mount.flags & sc.MS_RDONLY:
+            sc.mount_setattr(new_fd, recursive=False, attr_set=sc.MOUNT_ATTR_RDONLY)
+    finally:
+        os.close(new_fd)
 
 
 def _own_data(mount: Mount, plan: Plan) -> str:
@@ -197,13 +217,8 @@ def _own_data(mount: Mount, plan: Plan) -> str:
     return ",".join(kept)
 
 
-def _populate_dev(root: Rootfs, sources: Sources) -> None:
-    for device, fd in sources.devices:
-        target_fd = root.make_file(device.path, strict=True)
-        try:
-            sc.move_mount(fd, target_fd)
-        finally:
-            os.close(target_fd)
+def _populate_dev(root: Rootfs, plan: Plan, sources: Sources) -> None:
+    device.populate(root, plan, sources.devices)
     dev_fd = root.open("/dev", strict=True)
     try:
         for target, name in _LINKS:

@@ -10,26 +10,18 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ptylaunch import syscall as sc
+from ptylaunch.device import open_devices
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import Device, Plan
 
-DEFAULT_DEVICES: Final = (
-    Device("/dev/null", 1, 3),
-    Device("/dev/zero", 1, 5),
-    Device("/dev/full", 1, 7),
-    Device("/dev/random", 1, 8),
-    Device("/dev/urandom", 1, 9),
-    Device("/dev/tty", 5, 0),
-)
-"""runtime-spec, config-linux.md, "Default Devices" without console and ptmx."""
+if TYPE_CHECKING:
+    from ptylaunch.plan import Device, Plan
 
 
 class Sources(NamedTuple):
-    """Detached mounts: ``binds`` by the index of their mount, ``devices`` in the plan's order."""
+    """Detached mounts: ``binds`` by the index of their mount, ``devices`` are the host's nodes."""
 
     root: int
     binds: dict[int, int]
@@ -56,7 +48,6 @@ def open_sources(plan: Plan) -> Sources:
     """Open all of them; their flags are set here, their id maps by :func:`idmap_sources`."""
     opened: list[int] = []
     binds: dict[int, int] = {}
-    devices: list[tuple[Device, int]] = []
     try:
         root = _open(plan.root, "root", recursive=True)
         opened.append(root)
@@ -67,12 +58,7 @@ def open_sources(plan: Plan) -> Sources:
                 fd = binds[index] = _open(mount.source, stage, recursive=mount.recursive)
                 opened.append(fd)
                 _set(fd, stage, mount.attrs, mount.propagation, recursive=mount.recursive)
-        for device in (*DEFAULT_DEVICES, *plan.devices):
-            fd = _open(device.path, "device", recursive=False)
-            opened.append(fd)
-            _verify_device(fd, device)
-            _set(fd, "device", attrs=0, propagation=sc.MS_PRIVATE, recursive=False)
-            devices.append((device, fd))
+        devices = open_devices(plan)
     except BaseException:
         for fd in opened:
             os.close(fd)
@@ -112,11 +98,3 @@ def _set(fd: int, stage: str, attrs: int, propagation: int, *, recursive: bool) 
     except OSError as error:
         detail = "mount_setattr: Linux 5.12 is needed" if error.errno == errno.ENOSYS else "flags"
         raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
-
-
-def _verify_device(fd: int, device: Device) -> None:
-    """A wrong node under a device's name would be mounted into the box otherwise."""
-    status = os.fstat(fd)
-    wanted = os.makedev(device.major, device.minor)
-    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != wanted:
-        raise LaunchFailed("device", errno.ENODEV, f"{device.path} is another node on this host")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import posixpath
 import resource
+import stat
 from typing import Any, Final, cast
 
 from ptylaunch import syscall as sc
 from ptylaunch.capability import mask_of
 from ptylaunch.hook import read_hooks
-from ptylaunch.options import parse_options
+from ptylaunch.options import parse_options, propagation_of
 from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
 from ptylaunch.policy import read_policy
 from ptylaunch.resources import read_cgroups_path, read_limits
@@ -50,7 +51,19 @@ _UNSUPPORTED: Final = (
     ("linux", "personality"),
     ("linux", "mountLabel"),
     ("linux", "timeOffsets"),
+    ("linux", "memoryPolicy"),
+    ("linux", "netDevices"),
+    ("process", "execCPUAffinity"),
+    ("process", "commandLine"),
+    *((platform,) for platform in ("solaris", "windows", "vm", "zos", "freebsd")),
 )
+
+_DEVICE_KINDS: Final = {
+    "c": stat.S_IFCHR,
+    "u": stat.S_IFCHR,
+    "b": stat.S_IFBLK,
+    "p": stat.S_IFIFO,
+}
 
 _IPC_SYSCTLS: Final = frozenset(
     f"kernel.{name}" for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni")
@@ -86,6 +99,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     return Plan(
         root=os.path.join(bundle, _str(root, "path", "root.path")),
         root_readonly=_bool(root, "readonly", "root.readonly"),
+        propagation=_propagation(linux),
         namespaces=namespaces,
         joined=joined,
         uid_map=uid_map,
@@ -184,8 +198,10 @@ def _mount(
         raise _bad(f"{where}: an idmapped mount wants a bind and a user namespace")
     if not bind and not kind:
         raise _bad(f"{where}.type is missing")
-    if kind in ("cgroup", "cgroup2"):
-        raise _bad(f"{where}: mounts of type {kind} are not supported yet")
+    if options.copy_up and kind != "tmpfs":
+        raise _bad(f"{where}.options: tmpcopyup is for tmpfs")
+    if kind in ("cgroup", "cgroup2") and options.data:
+        raise _bad(f"{where}.options: {options.data} is not supported for {kind}")
     return Mount(
         target=_absolute(fields, "destination", where + ".destination"),
         kind="bind" if bind else kind,
@@ -196,6 +212,7 @@ def _mount(
         attrs=options.attrs,
         propagation=options.propagation,
         idmap=idmap,
+        copy_up=options.copy_up,
         data=options.data,
     )
 
@@ -269,12 +286,25 @@ def _limit(fields: dict[str, Any]) -> Limit:
 
 def _device(entry: object, where: str) -> Device:
     fields = _as_dict(entry, where)
-    if _str(fields, "type", where + ".type") not in ("c", "u"):
-        raise _bad(f"{where}: only character devices are supported")
+    kind = _str(fields, "type", where + ".type")
+    if kind not in _DEVICE_KINDS:
+        raise _bad(f"{where}.type {kind!r} is not supported")
+    numbers = (0, 0) if kind == "p" else (None, None)
+    major, minor = (
+        _int(fields, key, f"{where}.{key}", number)
+        for key, number in zip(("major", "minor"), numbers, strict=True)
+    )
+    path = _absolute(fields, "path", where + ".path").rstrip("/")
+    if ".." in path.split("/") or not path:
+        raise _bad(f"{where}.path must name a file")
     return Device(
-        _absolute(fields, "path", where + ".path"),
-        _int(fields, "major", where + ".major"),
-        _int(fields, "minor", where + ".minor"),
+        path,
+        _DEVICE_KINDS[kind],
+        major,
+        minor,
+        _int(fields, "fileMode", where + ".fileMode", 0o666) & 0o7777,
+        _int(fields, "uid", where + ".uid", 0),
+        _int(fields, "gid", where + ".gid", 0),
     )
 
 
@@ -292,6 +322,16 @@ def _sysctl(linux: dict[str, Any], namespaces: int) -> tuple[tuple[str, str], ..
         if not namespaces & owner or ".." in dotted or not isinstance(value, str):
             raise _bad(f"linux.sysctl: {name} does not belong to a namespace of the box")
     return tuple((name.replace(".", "/"), value) for name, value in settings.items())
+
+
+def _propagation(linux: dict[str, Any]) -> int:
+    word = _str(linux, "rootfsPropagation", "linux.rootfsPropagation", "")
+    flag = propagation_of(word) if word else sc.MS_PRIVATE
+    if flag is None:
+        raise _bad(f"linux.rootfsPropagation {word!r} is not supported")
+    if flag == sc.MS_PRIVATE:
+        return 0  # it is so from the beginning
+    return flag | (sc.MS_REC if word.startswith("r") else 0)
 
 
 def _own_name(spec: dict[str, Any], key: str, namespaces: int) -> str:

@@ -23,7 +23,7 @@ CASES: dict[str, tuple[list[Any], str, str, int]] = {
     "not found": ([["process", "args"], ["nosuchprogram"]], "exec", "ENOENT", 127),
     "no such path": ([["process", "args"], ["/no/such"]], "exec", "ENOENT", 127),
     "a file": ([["process", "args"], ["/etc/passwd"]], "exec", "EACCES", 126),
-    "a folder": ([["process", "args"], ["/usr"]], "exec", "EISDIR", 126),
+    "a folder": ([["process", "args"], ["/usr"]], "exec", "EACCES", 126),
     "no directory": ([["process", "cwd"], "/proc/no/such"], "cwd", "ENOENT", 125),
     "closed directory": ([["process", "cwd"], "/etc/passwd"], "cwd", "ENOTDIR", 125),
     "no root": ([["root", "path"], "nowhere"], "root", "ENOENT", 125),
