@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.fsmount import new_mount
+from ptylaunch.overlay import mount_overlays
 from ptylaunch.plan import Mount, Plan, host_id
 
 if TYPE_CHECKING:
@@ -89,13 +90,17 @@ def build_rootfs(plan: Plan, sources: Sources, place_fd: int) -> Rootfs:
     # Nothing mounted from here on may reach the host. The host's own mounts stay slaves until
     # they are detached: a private copy would hold every disk that the host unmounts meanwhile.
     sc.mount(None, "/", None, sc.MS_SLAVE | sc.MS_REC)
-    sc.move_mount(sources.root, place_fd)
+    made = {**sources.binds, **mount_overlays(plan, sources, place_fd)}
+    first_is_root = bool(plan.mounts) and plan.mounts[0].target == "/"
+    root = Rootfs(made.pop(0) if first_is_root else sources.root)
+    sc.move_mount(root.fd, place_fd)
     os.close(place_fd)
-    root = Rootfs(sources.root)
     for index, mount in enumerate(plan.mounts):
         try:
-            if mount.bind:
-                _attach(root, mount.target, sources.binds[index])
+            if index in made:
+                _attach(root, mount.target, made[index])
+            elif first_is_root and index == 0:
+                continue
             else:
                 _mount_new(root, mount, plan)
         except OSError as error:

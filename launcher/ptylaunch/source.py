@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import Device, Plan
+from ptylaunch.plan import Device, Layers, Plan
 
 DEFAULT_DEVICES: Final = (
     Device("/dev/null", 1, 3),
@@ -29,14 +29,20 @@ DEFAULT_DEVICES: Final = (
 
 
 class Sources(NamedTuple):
-    """Detached mounts: ``binds`` by the index of their mount, ``devices`` in the plan's order."""
+    """Detached mounts: ``binds`` by the index of their mount, ``devices`` in the plan's order.
+
+    ``layers`` too are by index; behind the lower ones of an overlay comes the folder that holds its
+    upper one.
+    """
 
     root: int
     binds: dict[int, int]
     devices: list[tuple[Device, int]]
+    layers: dict[int, tuple[int, ...]]
 
     def close(self) -> None:
-        for fd in (self.root, *self.binds.values(), *(fd for _, fd in self.devices)):
+        layers = [fd for fds in self.layers.values() for fd in fds]
+        for fd in (self.root, *self.binds.values(), *layers, *(fd for _, fd in self.devices)):
             os.close(fd)
 
 
@@ -57,6 +63,7 @@ def open_sources(plan: Plan) -> Sources:
     opened: list[int] = []
     binds: dict[int, int] = {}
     devices: list[tuple[Device, int]] = []
+    layers: dict[int, tuple[int, ...]] = {}
     try:
         root = _open(plan.root, "root", recursive=True)
         opened.append(root)
@@ -67,6 +74,8 @@ def open_sources(plan: Plan) -> Sources:
                 fd = binds[index] = _open(mount.source, stage, recursive=mount.recursive)
                 opened.append(fd)
                 _set(fd, stage, mount.attrs, mount.propagation, recursive=mount.recursive)
+            if mount.layers is not None:
+                layers[index] = _open_layers(mount.layers, f"mount {mount.target}", opened)
         for device in (*DEFAULT_DEVICES, *plan.devices):
             fd = _open(device.path, "device", recursive=False)
             opened.append(fd)
@@ -77,14 +86,17 @@ def open_sources(plan: Plan) -> Sources:
         for fd in opened:
             os.close(fd)
         raise
-    return Sources(root, binds, devices)
+    return Sources(root, binds, devices, layers)
 
 
 def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
     """Give the idmapped mounts the box's ids; wants privilege over their filesystems."""
-    for index, fd in sources.binds.items():
-        mount = plan.mounts[index]
-        if mount.idmap:
+    for index, mount in enumerate(plan.mounts):
+        if not mount.idmap:
+            continue
+        lower = () if mount.layers is None else mount.layers.lower
+        trees = sources.layers[index][: len(lower)] if lower else (sources.binds[index],)
+        for fd, source in zip(trees, lower or (mount.source,), strict=True):
             try:
                 sc.mount_setattr(
                     fd,
@@ -93,9 +105,21 @@ def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
                     userns_fd=userns_fd,
                 )
             except OSError as error:
-                detail = f"{mount.source}: its filesystem cannot be idmapped"
+                detail = f"{source}: its filesystem cannot be idmapped"
                 stage = f"mount {mount.target}"
                 raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
+
+
+def _open_layers(layers: Layers, stage: str, opened: list[int]) -> tuple[int, ...]:
+    """Open each by itself, without what is mounted in it: an overlay does not show that."""
+    above = os.path.dirname(layers.upper)
+    fds: list[int] = []
+    for path in (*layers.lower, *([above] if above else [])):
+        fd = _open(path, stage, recursive=False)
+        opened.append(fd)
+        fds.append(fd)
+        _set(fd, stage, attrs=0, propagation=sc.MS_PRIVATE, recursive=False)
+    return tuple(fds)
 
 
 def _open(path: str, stage: str, *, recursive: bool) -> int:

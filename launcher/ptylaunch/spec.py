@@ -11,6 +11,7 @@ import posixpath
 import resource
 from typing import Any, Final, cast
 
+from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
 from ptylaunch.capability import mask_of
 from ptylaunch.hook import read_hooks
@@ -180,14 +181,21 @@ def _mount(
         if ranges and tuple(_id_range(part, f"{where}.{key}") for part in ranges) != own:
             raise _bad(f"{where}.{key} must be those of linux.{key}, others are not supported yet")
     idmap = options.idmap or bool(fields.get("uidMappings"))
-    if idmap and not (bind and uid_map):
-        raise _bad(f"{where}: an idmapped mount wants a bind and a user namespace")
+    overlay = kind == overlays.KIND and not bind
+    if idmap and not ((bind or overlay) and uid_map):
+        raise _bad(f"{where}: an idmapped mount wants a bind or overlay, and a user namespace")
     if not bind and not kind:
         raise _bad(f"{where}.type is missing")
     if kind in ("cgroup", "cgroup2"):
         raise _bad(f"{where}: mounts of type {kind} are not supported yet")
+    target = _absolute(fields, "destination", where + ".destination")
+    if target == "/" and not (where == "mounts[0]" and (bind or overlay)):
+        raise _bad(f"{where}: only the first mount may be the root, a bind or an overlay")
+    layers, data = None, options.data
+    if overlay:
+        layers, data = overlays.read_layers(data, bundle, where)
     return Mount(
-        target=_absolute(fields, "destination", where + ".destination"),
+        target=target,
         kind="bind" if bind else kind,
         source=os.path.join(bundle, source) if bind else source or kind,
         bind=bind,
@@ -196,7 +204,8 @@ def _mount(
         attrs=options.attrs,
         propagation=options.propagation,
         idmap=idmap,
-        data=options.data,
+        data=data,
+        layers=layers,
     )
 
 
