@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptycli import mount, privilege
 from ptycli.arguments import Failure, size_of
@@ -12,6 +12,15 @@ from ptycli.idmap import IdMaps, delegated_ranges, rooted, rootless
 from ptycli.limits import with_defaults
 from ptycli.names import random_name
 from ptycli.network import Choice, choose_network, etc_files
+from ptycli.root import (
+    Root,
+    etc_mounts,
+    find_folder,
+    folder_root,
+    host_root,
+    shared_root,
+    writable_host_root,
+)
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptycli.user import find_user
@@ -40,12 +49,7 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     os.makedirs(rootfs, 0o700)
     os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
     owner = (maps.root_uid, maps.root_gid)
-    build_skeleton(
-        rootfs,
-        etc=etc_files(network, hostname),
-        binds=[each.mount_point for each in options.mounts],
-        owner=owner,
-    )
+    root, etc = make_root(container, options, maps, etc_files(network, hostname))
     options.cgroups_path = f"ptyd-{container.id}"
     options.resources, notice = with_defaults(options.resources, options.cgroups_path)
     try:
@@ -55,8 +59,9 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
             f"{container.directory}/bundle",
             owner if maps.rooted else None,
         )
-        user = find_user(rootfs, options.user, options.group_add, maps)
-        spec = make_spec(box_options(options, maps, hostname, mounts, user=user, network=network))
+        user = find_user(root.files, options.user, options.group_add, maps)
+        box = box_options(options, maps, hostname, mounts, user=user, network=network)
+        spec = make_spec(box._replace(root=root._replace(mounts=(*root.mounts, *etc))))
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
@@ -64,9 +69,34 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
         maps.notice,
         notice,
         network.notice,
+        root.notice,
         privilege.PRIVILEGED if options.privileged else "",
     ]
     return [each for each in notices if each]
+
+
+def make_root(
+    container: Container, options: argparse.Namespace, maps: IdMaps, texts: dict[str, str]
+) -> tuple[Root, list[dict[str, Any]]]:
+    """Make what the box has as its root; return it, and the mounts of ``texts`` over its /etc."""
+    bundle = f"{container.directory}/bundle"
+    owner = (maps.root_uid, maps.root_gid) if maps.rooted else None
+    nosuid = options.privileges.no_new_privileges
+    layers = state.layers_dir(container.directory)
+    covered = {each.target for each in options.mounts}
+    if options.rootfs is None:
+        binds = [each.mount_point for each in options.mounts]
+        rootfs, writable = f"{bundle}/rootfs", bool(options.writable)
+        build_skeleton(rootfs, etc=texts, binds=binds, owner=owner, packages=writable)
+        if writable:
+            return writable_host_root(rootfs, layers, maps), []
+        return host_root(rootfs), []
+    folder = find_folder(options.rootfs)
+    if options.writable:
+        root = shared_root(folder, maps, nosuid=nosuid)
+    else:
+        root = folder_root(folder, layers, maps, nosuid=nosuid, readonly=options.read_only)
+    return root, etc_mounts(f"{bundle}/etc", texts, owner, covered)
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:

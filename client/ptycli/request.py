@@ -30,6 +30,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
     add("--env-file", metavar="FILE", action="append", default=[])
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
+    add("--rootfs", metavar="DIR", help="a folder as its root; what is written is kept apart")
+    add(
+        "--writable",
+        action="store_true",
+        help="the host's programs may be changed, for the box alone; with --rootfs: DIR is changed",
+    )
     add("--hostname", metavar="NAME", help="default: the container's name")
     mount.add_options(parser)
     privilege.add_options(parser)
@@ -81,6 +87,8 @@ def check(options: argparse.Namespace) -> None:
                 raise Failure(f"{text!r}: not UTF-8")
     if options.tty is None:
         options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
+    if options.writable and options.read_only:
+        raise Failure("--writable and --read-only exclude each other")
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = size_of(options.log_max)

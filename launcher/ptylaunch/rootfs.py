@@ -26,6 +26,9 @@ _STRICT: Final = _INSIDE | sc.RESOLVE_NO_SYMLINKS
 _RACES: Final = 16
 """openat2(2) answers EAGAIN when it lost a race against a rename: so often it is tried again."""
 
+_LINKS_MAX: Final = 8
+"""Of links that lead nowhere, one to the next, before a file is made at the end."""
+
 _KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue")
 """Types whose target must be a real directory: a symlink there redirects writes to /proc."""
 
@@ -68,8 +71,12 @@ class Rootfs:
                 os.close(parent_fd)
             return self.open(path, strict=strict)
 
-    def make_file(self, path: str, *, strict: bool = False) -> int:
-        """Return an fd of ``path``, made as an empty file where it is missing."""
+    def make_file(self, path: str, *, strict: bool = False, links: int = _LINKS_MAX) -> int:
+        """Return an fd of ``path``, made as an empty file where it is missing.
+
+        Behind a link that leads nowhere the file is made where it leads to inside, as docker does:
+        /etc/resolv.conf of many an image points into /run. At most ``links`` are followed.
+        """
         try:
             return self.open(path, strict=strict)
         except FileNotFoundError:
@@ -79,10 +86,19 @@ class Rootfs:
                 # mknod never follows, truncates or opens what may be there (open(2) might)
                 os.mknod(name, stat.S_IFREG | 0o644, dir_fd=parent_fd)
             except FileExistsError:
-                pass
+                if links and not strict and (target := _link_target(name, parent_fd)):
+                    target = target if target.startswith("/") else f"{parent}/{target}"
+                    return self.make_file(target, links=links - 1)
             finally:
                 os.close(parent_fd)
             return self.open(path, strict=strict)
+
+
+def _link_target(name: str, folder_fd: int) -> str:
+    try:
+        return os.readlink(name, dir_fd=folder_fd)
+    except OSError:
+        return ""
 
 
 def build_rootfs(plan: Plan, sources: Sources, place_fd: int) -> Rootfs:

@@ -65,8 +65,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     _refuse_unsupported(spec)
     linux = _dict(spec, "linux", "linux")
     namespaces, joined = _namespaces(linux)
-    uid_map = _id_map(linux, "uidMappings", namespaces)
-    gid_map = _id_map(linux, "gidMappings", namespaces)
+    uid_map, gid_map = read_id_maps(spec)
     root = _dict(spec, "root", "root")
     bundle = os.path.abspath(bundle)
     mounts = tuple(
@@ -107,6 +106,13 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         resources=read_limits(spec),
         program=program,
     )
+
+
+def read_id_maps(spec: dict[str, Any]) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]]:
+    """Return the maps of uids and gids alone; LaunchFailed("spec", …)."""
+    linux = _dict(spec, "linux", "linux")
+    namespaces, _ = _namespaces(linux)
+    return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
 
 
 def _refuse_unsupported(spec: dict[str, Any]) -> None:
