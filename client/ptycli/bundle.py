@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ptycli import mount, privilege
 from ptycli.arguments import Failure, size_of
 from ptycli.idmap import IdMaps, delegated_ranges, rooted, rootless
+from ptycli.image.config import Wishes, read_wishes
 from ptycli.limits import with_defaults
 from ptycli.names import random_name
 from ptycli.network import Choice, choose_network, etc_files
@@ -43,13 +44,14 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
         maps = rootless()
     if options.tls:
         prepare_tls(container, options)
-    network = choose_network(options, [])
+    tree, wishes = find_image(container, options, maps)
+    network = choose_network(options, list(wishes.ports))
     hostname = options.hostname or options.name.replace("_", "-")
     rootfs = f"{container.directory}/bundle/rootfs"
     os.makedirs(rootfs, 0o700)
     os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
     owner = (maps.root_uid, maps.root_gid)
-    root, etc = make_root(container, options, maps, etc_files(network, hostname))
+    root, etc = make_root(container, options, maps, etc_files(network, hostname), tree)
     options.cgroups_path = f"ptyd-{container.id}"
     options.resources, notice = with_defaults(options.resources, options.cgroups_path)
     try:
@@ -59,8 +61,8 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
             f"{container.directory}/bundle",
             owner if maps.rooted else None,
         )
-        user = find_user(root.files, options.user, options.group_add, maps)
-        box = box_options(options, maps, hostname, mounts, user=user, network=network)
+        user = find_user(root.files, options.user or wishes.user or None, options.group_add, maps)
+        box = box_options(options, maps, hostname, mounts, wishes, user=user, network=network)
         spec = make_spec(box._replace(root=root._replace(mounts=(*root.mounts, *etc))))
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
@@ -75,23 +77,56 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     return [each for each in notices if each]
 
 
+def find_image(
+    container: Container, options: argparse.Namespace, maps: IdMaps
+) -> tuple[str, Wishes]:
+    """Return the tree of ``--image``, unpacked, and what it wants; neither without an image."""
+    if not options.image:
+        options.command = Wishes().command(options.command, options.entrypoint)
+        return "", Wishes()
+    kind, _, reference = options.image.partition(":")
+    if kind != "oci" or not reference:
+        raise Failure(f"--image {options.image}: it is host, or oci:DIR[:TAG], an image layout")
+    from ptycli.image.layout import read_image, split_reference  # only images want all of this
+    from ptycli.image.store import take
+    from ptylaunch.errors import LaunchFailed
+
+    try:
+        image = read_image(*split_reference(reference))
+        wishes = read_wishes(image.config)
+        options.command = wishes.command(options.command, options.entrypoint)
+        if not options.command:
+            raise Failure(f"--image {options.image}: it has no command of its own, so give one")
+        return take(container.dirs, image, maps, container.id), wishes
+    except LaunchFailed as failure:
+        line = failure.detail if failure.stage == "image" else str(failure)
+        raise Failure(f"--image {options.image}: {line}") from None
+
+
 def make_root(
-    container: Container, options: argparse.Namespace, maps: IdMaps, texts: dict[str, str]
+    container: Container,
+    options: argparse.Namespace,
+    maps: IdMaps,
+    texts: dict[str, str],
+    tree: str,
 ) -> tuple[Root, list[dict[str, Any]]]:
-    """Make what the box has as its root; return it, and the mounts of ``texts`` over its /etc."""
+    """Make what the box has as its root; return it, and the mounts of ``texts`` over its /etc.
+
+    ``tree`` is an image's, empty without an image.
+    """
     bundle = f"{container.directory}/bundle"
     owner = (maps.root_uid, maps.root_gid) if maps.rooted else None
     nosuid = options.privileges.no_new_privileges
     layers = state.layers_dir(container.directory)
     covered = {each.target for each in options.mounts}
-    if options.rootfs is None:
+    if options.rootfs is None and not tree:
         binds = [each.mount_point for each in options.mounts]
         rootfs, writable = f"{bundle}/rootfs", bool(options.writable)
         build_skeleton(rootfs, etc=texts, binds=binds, owner=owner, packages=writable)
         if writable:
             return writable_host_root(rootfs, layers, maps), []
         return host_root(rootfs), []
-    folder = find_folder(options.rootfs)
+    folder = tree or find_folder(str(options.rootfs))
     if options.writable:
         root = shared_root(folder, maps, nosuid=nosuid)
     else:
@@ -127,6 +162,7 @@ def box_options(
     maps: IdMaps,
     hostname: str,
     mounts: Sequence[mount.Volume | mount.Tmpfs],
+    wishes: Wishes,
     *,
     user: Account,
     network: Choice,
@@ -147,6 +183,7 @@ def box_options(
         "size": options.size,
         "one_driver": options.one_driver,
         "network": network.wish,
+        "stop_signal": wishes.stop_signal,
     }
     return BoxOptions(
         args=options.command,
@@ -154,7 +191,8 @@ def box_options(
         hostname=hostname,
         env=options.env,
         env_files=options.env_file,
-        cwd=options.workdir,
+        image_env=wishes.env,
+        cwd=options.workdir or wishes.workdir or None,
         tty=options.tty,
         rows=rows,
         cols=cols,

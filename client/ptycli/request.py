@@ -30,6 +30,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
     add("--env-file", metavar="FILE", action="append", default=[])
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
+    add("--image", metavar="oci:DIR[:TAG]", help="an image as its root; default: host")
+    add("--entrypoint", metavar="COMMAND", help="instead of the image's, and of its command")
     add("--rootfs", metavar="DIR", help="a folder as its root; what is written is kept apart")
     add(
         "--writable",
@@ -62,7 +64,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
         del options.command[0]
-    if not options.command or not options.command[0]:
+    if options.image == "host":
+        options.image = None
+    if not options.image and not options.entrypoint and not any(options.command[:1]):
         raise Failure(f"no command: {USAGE}")
     check(options)
     return options
@@ -87,6 +91,9 @@ def check(options: argparse.Namespace) -> None:
                 raise Failure(f"{text!r}: not UTF-8")
     if options.tty is None:
         options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
+    if options.image and (options.rootfs or options.writable):
+        other = "--rootfs" if options.rootfs else "--writable"
+        raise Failure(f"--image and {other} exclude each other: an image's box writes apart")
     if options.writable and options.read_only:
         raise Failure("--writable and --read-only exclude each other")
     if bool(options.cert) != bool(options.key):
