@@ -40,6 +40,12 @@ _COPIED: Final = (
     "timezone", "locale.conf", "mime.types",
 )  # fmt: skip
 
+_PACKAGES: Final = ("apt", "debconf.conf", "dpkg", "dnf", "pki/rpm-gpg", "yum.repos.d")
+"""What package managers want of /etc, for a box whose programs may be changed."""
+
+_FIRST_PERSON: Final = 1000
+"""Ids below are the system's (login.defs(5), UID_MIN)."""
+
 _COPY_LIMIT: Final = 4 << 20
 """Bytes; a larger file is left out (ld.so.cache is the largest, below 1 MiB)."""
 
@@ -78,19 +84,23 @@ def build_skeleton(
     etc: Mapping[str, str],
     binds: Sequence[str] = (),
     owner: tuple[int, int] | None = None,
+    packages: bool = False,
 ) -> None:
     """Make the root in the new folder ``rootfs``.
 
     ``etc`` are texts of files in /etc by name (:func:`ptycli.network.etc_files`).
     ``binds`` are targets of volumes, as absolute paths; one that ends in ``/`` is a folder, else a
     file. ``owner`` is the host's (uid, gid) of the box's root, who then owns everything.
+    ``packages``: with what package managers want.
     """
     umask = os.umask(0o022)  # the caller's is its own business, here other ids must read
     try:
         os.makedirs(rootfs, mode=0o755, exist_ok=True)
         root = Rootfs(os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         try:
-            _make_all(root, rootfs, etc, binds)
+            _make_all(root, rootfs, {**_accounts(), **etc} if packages else etc, binds)
+            for name in _PACKAGES if packages else ():
+                _copy(root, "/etc/" + name, "etc/" + name)
         finally:
             os.close(root.fd)
     finally:
@@ -171,13 +181,31 @@ def _write(root: Rootfs, name: str, data: bytes) -> None:
         file.write(data)
 
 
+def _accounts() -> dict[str, str]:
+    """Return passwd and group with the system's own accounts, which packages go by; no person's."""
+    found: dict[str, str] = {}
+    for name, ours in (("passwd", _USERS.format(shell=_shell())), ("group", _GROUP)):
+        lines = [line.split(":") for line in ours.splitlines()]
+        with open(f"/etc/{name}", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                entry = line.rstrip("\n").split(":")
+                system = len(entry) > 3 and entry[2].isdecimal() and int(entry[2]) < _FIRST_PERSON
+                if system and all(entry[0] != other[0] for other in lines):
+                    lines.append(entry if name == "passwd" else [*entry[:3], ""])
+        found[name] = "".join(":".join(entry) + "\n" for entry in lines)
+    return found
+
+
+def _shell() -> str:
+    return "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
+
+
 def _write_etc(root: Rootfs, etc: Mapping[str, str]) -> None:
-    shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
     files = {
-        "passwd": _USERS.format(shell=shell),
+        "passwd": _USERS.format(shell=_shell()),
         "group": _GROUP,
         "nsswitch.conf": _NSSWITCH,
-        "shells": f"/bin/sh\n{shell}\n",
+        "shells": f"/bin/sh\n{_shell()}\n",
         "host.conf": "multi on\n",
         **etc,
     }

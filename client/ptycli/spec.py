@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.mount import by_depth
 from ptycli.privilege import Privileges
-from ptycli.skeleton import host_trees
+from ptycli.root import host_root
 from ptycli.user import ROOT
 from ptylaunch.spec import INIT_ANNOTATION
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ptycli.idmap import IdMaps
     from ptycli.mount import Tmpfs, Volume
+    from ptycli.root import Root
     from ptylaunch.account import Account
     from ptylaunch.plan import IdRange
 
@@ -85,14 +86,16 @@ class BoxOptions(NamedTuple):
     """OCI's ``linux.resources``."""
     cgroups_path: str = ""
     annotations: Mapping[str, str] = {}
-    trees: Sequence[str] | None = None
-    """Folders of the host shown read-only; None asks :func:`ptycli.skeleton.host_trees`."""
+    root: Root | None = None
+    """None: :func:`ptycli.root.host_root`."""
+    image_env: Sequence[str] = ()
+    """``K=V``, from an image: before what the user asks for."""
 
 
 def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return config.json; ``environ`` is what bare names in ``env`` are copied from (ours)."""
     own_network = options.network != "host"
-    trees = host_trees() if options.trees is None else options.trees
+    root = options.root or host_root()
     env = _merge_env(options, os.environ if environ is None else environ)
     kinds = ["user", "mount", "pid", "uts", "ipc", "cgroup"] + ["network"] * own_network
     process: dict[str, Any] = {
@@ -104,8 +107,8 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
         },
         "args": list(options.args),
         "env": [f"{key}={value}" for key, value in env.items()],
-        # A home that passwd names need not be there: only root's is ours to promise.
-        "cwd": options.cwd or ("/" if options.user.uid else env.get("HOME") or HOME),
+        # A home that passwd names need not be there: only that of our root is ours to promise.
+        "cwd": options.cwd or ("/" if options.user.uid or root.own else env.get("HOME") or HOME),
         **options.privileges.process(),
     }
     if options.tty:
@@ -113,10 +116,11 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
     return {
         "ociVersion": "1.2.0",
         "process": process,
-        "root": {"path": "bundle/rootfs", "readonly": True},
+        "root": {"path": "bundle/rootfs", "readonly": root.readonly},
         "hostname": options.hostname,
         "mounts": [
-            *_base_mounts(trees, options),
+            *root.mounts,
+            *_base_mounts(options, memory=not root.own),
             *(each.mount(rooted=options.maps.rooted) for each in by_depth(options.volumes)),
         ],
         "annotations": {
@@ -163,8 +167,10 @@ def read_env_file(path: str) -> list[str]:
 
 def _merge_env(options: BoxOptions, environ: Mapping[str, str]) -> dict[str, str]:
     env = {"PATH": PATH, "HOSTNAME": options.hostname, "HOME": options.user.home}
-    env["LANG"] = "C.UTF-8"
+    if options.root is None or not options.root.own:
+        env["LANG"] = "C.UTF-8"
     env["TERM"] = "xterm-256color"
+    env |= dict(entry.split("=", 1) for entry in options.image_env)
     return env | asked_env(options.env, options.env_files, environ)
 
 
@@ -185,12 +191,12 @@ def asked_env(
     return env
 
 
-def _base_mounts(trees: Sequence[str], options: BoxOptions) -> list[dict[str, Any]]:
+def _base_mounts(options: BoxOptions, *, memory: bool) -> list[dict[str, Any]]:
+    """Return what every box has; ``memory``: with its homes and /tmp in memory."""
     own_network = options.network != "host"
     covered = {each.target for each in options.volumes}
     kernel = ["nosuid", "noexec", "nodev"]
-    mounts = [_bind(tree, tree, ["rbind", "ro", "nosuid", "nodev"]) for tree in trees]
-    mounts += [
+    mounts = [
         _mount("/proc", "proc", kernel),
         _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=64k"]),
         _mount(
@@ -208,7 +214,7 @@ def _base_mounts(trees: Sequence[str], options: BoxOptions) -> list[dict[str, An
     mounts += [
         _mount(target, "tmpfs", ["nosuid", "nodev", f"mode={mode:o}", f"size={size}"])
         for target, mode, size in _TMPFS
-        if not options.readonly and target not in covered
+        if memory and not options.readonly and target not in covered
     ]
     return mounts
 

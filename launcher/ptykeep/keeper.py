@@ -351,9 +351,10 @@ class Keeper:
             return
         if self._kill_at is None:
             self._kill_at = time.monotonic() + STOP_TIMEOUT
-        self._signal_init(signal.SIGTERM)
+        number: int = self.options.get("stop_signal", signal.SIGTERM)
+        self._signal_init(number)
         assert self.box is not None
-        if self.box.pty_fd is not None and ignores(self.box.pid, signal.SIGTERM):
+        if self.box.pty_fd is not None and ignores(self.box.pid, number):
             # An interactive shell ignores SIGTERM; what ends one is its terminal going away.
             self._signal_init(signal.SIGHUP)
 

@@ -90,6 +90,11 @@ def container_dir(dirs: Dirs, container: str) -> str:
     return f"{dirs.data}/containers/{container}"
 
 
+def layers_dir(directory: str) -> str:
+    """Return where what a box writes on its root is kept, in the folder of its container."""
+    return f"{directory}/bundle/layers"
+
+
 def socket_dir(dirs: Dirs, container: str) -> str:
     return f"{dirs.run}/{container[:12]}"
 
@@ -221,6 +226,7 @@ def remove_container(dirs: Dirs, container: str) -> None:
     release_cgroup(container_dir(dirs, container))
     _unlink_claims(dirs, "names", container)
     remove_tree(socket_dir(dirs, container))
+    _remove_layers(container_dir(dirs, container))
     remove_tree(container_dir(dirs, container))
     _unlink_claims(dirs, "ranges", container)
 
@@ -253,6 +259,24 @@ def _remove_empty(name: str, folder_fd: int) -> None:
         os.rmdir(name, dir_fd=folder_fd)
     except OSError:
         return  # not empty, then, or not ours
+
+
+def _remove_layers(directory: str) -> None:
+    """Remove what a box wrote, as whoever may: its root, where the box's ids are not ours."""
+    layers = layers_dir(directory)
+    if os.geteuid() == 0 or not os.path.isdir(layers):
+        return
+    from functools import partial
+
+    from ptylaunch.errors import LaunchFailed
+    from ptylaunch.idspace import work_as_root
+    from ptylaunch.spec import read_id_maps
+
+    try:
+        maps = read_id_maps(read_json(f"{directory}/config.json"))
+        work_as_root(*maps, partial(remove_tree, layers))
+    except (LaunchFailed, OSError, ValueError):
+        return  # it never ran; or what is left is ours to remove, or nobody's
 
 
 def _unlink_claims(dirs: Dirs, kind: str, container: str) -> None:

@@ -256,7 +256,7 @@ class _Construction:
             raise LaunchFailed("build", errno.EPIPE, "a child died")
 
     def _map_ids(self) -> None:
-        write_maps(self._first_pid, self._plan)
+        write_maps(self._first_pid, self._plan.uid_map, self._plan.gid_map)
         idmapped = [mount for mount in self._plan.mounts if mount.idmap]
         if idmapped and self._sources is None:
             detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"

@@ -32,15 +32,15 @@ _HINTS: Final = (
 )
 
 
-def write_maps(pid: int, plan: Plan) -> None:
+def write_maps(pid: int, uid_map: tuple[IdRange, ...], gid_map: tuple[IdRange, ...]) -> None:
     """Give the user namespace of ``pid`` its ids: directly where we may, else by newuidmap."""
-    if _is_own_id(plan.uid_map, os.geteuid()) and _is_own_id(plan.gid_map, os.getegid()):
+    if _is_own_id(uid_map, os.geteuid()) and _is_own_id(gid_map, os.getegid()):
         if os.geteuid() != 0:
             _write(pid, "setgroups", "deny")  # the condition for gid_map without privilege
-        _write(pid, "uid_map", _format(plan.uid_map))
-        _write(pid, "gid_map", _format(plan.gid_map))
+        _write(pid, "uid_map", _format(uid_map))
+        _write(pid, "gid_map", _format(gid_map))
         return
-    for name, ranges in (("uid_map", plan.uid_map), ("gid_map", plan.gid_map)):
+    for name, ranges in (("uid_map", uid_map), ("gid_map", gid_map)):
         try:
             _write(pid, name, _format(ranges))
         except LaunchFailed as failure:

@@ -19,6 +19,17 @@ class IdRange(NamedTuple):
     size: int
 
 
+class Layers(NamedTuple):
+    """Folders of the host that an overlay shows, the uppermost of ``lower`` first.
+
+    ``upper`` and ``work`` lie in one folder; they are empty when the overlay is read-only.
+    """
+
+    lower: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+
+
 class Mount(NamedTuple):
     """One entry of ``mounts``; flags as in mount(2), ``attrs`` as in mount_setattr(2)."""
 
@@ -33,6 +44,8 @@ class Mount(NamedTuple):
     idmap: bool
     copy_up: bool
     data: str
+    layers: Layers | None = None
+    """Of an overlay; ``idmap`` is about its lower ones."""
 
 
 class Capabilities(NamedTuple):

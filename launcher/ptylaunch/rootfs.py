@@ -17,6 +17,7 @@ from ptylaunch import syscall as sc
 from ptylaunch.copying import copy_tree
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.fsmount import new_mount
+from ptylaunch.overlay import mount_overlays
 from ptylaunch.plan import Mount, Plan, host_id
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _INSIDE: Final = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
 _STRICT: Final = _INSIDE | sc.RESOLVE_NO_SYMLINKS
 _RACES: Final = 16
 """openat2(2) answers EAGAIN when it lost a race against a rename: so often it is tried again."""
+
+_LINKS_MAX: Final = 8
+"""Of links that lead nowhere, one to the next, before a file is made at the end."""
 
 _KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue", *cgroupfs.KINDS)
 """Types whose target must be a real directory: a symlink there redirects writes to /proc."""
@@ -70,8 +74,12 @@ class Rootfs:
                 os.close(parent_fd)
             return self.open(path, strict=strict)
 
-    def make_file(self, path: str, *, strict: bool = False) -> int:
-        """Return an fd of ``path``, made as an empty file where it is missing."""
+    def make_file(self, path: str, *, strict: bool = False, links: int = _LINKS_MAX) -> int:
+        """Return an fd of ``path``, made as an empty file where it is missing.
+
+        Behind a link that leads nowhere the file is made where it leads to inside, as docker does:
+        /etc/resolv.conf of many an image points into /run. At most ``links`` are followed.
+        """
         try:
             return self.open(path, strict=strict)
         except FileNotFoundError:
@@ -81,10 +89,19 @@ class Rootfs:
                 # mknod never follows, truncates or opens what may be there (open(2) might)
                 os.mknod(name, stat.S_IFREG | 0o644, dir_fd=parent_fd)
             except FileExistsError:
-                pass
+                if links and not strict and (target := _link_target(name, parent_fd)):
+                    target = target if target.startswith("/") else f"{parent}/{target}"
+                    return self.make_file(target, links=links - 1)
             finally:
                 os.close(parent_fd)
             return self.open(path, strict=strict)
+
+
+def _link_target(name: str, folder_fd: int) -> str:
+    try:
+        return os.readlink(name, dir_fd=folder_fd)
+    except OSError:
+        return ""
 
 
 def build_rootfs(plan: Plan, sources: Sources, place_fd: int, cgroup: Cgroup) -> Rootfs:
@@ -92,13 +109,17 @@ def build_rootfs(plan: Plan, sources: Sources, place_fd: int, cgroup: Cgroup) ->
     # Nothing mounted from here on may reach the host. The host's own mounts stay slaves until
     # they are detached: a private copy would hold every disk that the host unmounts meanwhile.
     sc.mount(None, "/", None, sc.MS_SLAVE | sc.MS_REC)
-    sc.move_mount(sources.root, place_fd)
+    made = {**sources.binds, **mount_overlays(plan, sources, place_fd)}
+    first_is_root = bool(plan.mounts) and plan.mounts[0].target == "/"
+    root = Rootfs(made.pop(0) if first_is_root else sources.root)
+    sc.move_mount(root.fd, place_fd)
     os.close(place_fd)
-    root = Rootfs(sources.root)
     for index, mount in enumerate(plan.mounts):
         try:
-            if mount.bind:
-                _attach(root, mount.target, sources.binds[index])
+            if index in made:
+                _attach(root, mount.target, made[index])
+            elif first_is_root and index == 0:
+                continue
             else:
                 _mount_new(root, mount, plan, cgroup)
         except OSError as error:

@@ -17,18 +17,24 @@ from ptylaunch.device import open_devices
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
-    from ptylaunch.plan import Device, Plan
+    from ptylaunch.plan import Device, Layers, Plan
 
 
 class Sources(NamedTuple):
-    """Detached mounts: ``binds`` by the index of their mount, ``devices`` are the host's nodes."""
+    """Detached mounts: ``binds`` by the index of their mount, ``devices`` are the host's nodes.
+
+    ``layers`` too are by index; behind the lower ones of an overlay comes the folder that holds its
+    upper one.
+    """
 
     root: int
     binds: dict[int, int]
     devices: list[tuple[Device, int]]
+    layers: dict[int, tuple[int, ...]]
 
     def close(self) -> None:
-        for fd in (self.root, *self.binds.values(), *(fd for _, fd in self.devices)):
+        layers = [fd for fds in self.layers.values() for fd in fds]
+        for fd in (self.root, *self.binds.values(), *layers, *(fd for _, fd in self.devices)):
             os.close(fd)
 
 
@@ -48,6 +54,7 @@ def open_sources(plan: Plan) -> Sources:
     """Open all of them; their flags are set here, their id maps by :func:`idmap_sources`."""
     opened: list[int] = []
     binds: dict[int, int] = {}
+    layers: dict[int, tuple[int, ...]] = {}
     try:
         root = _open(plan.root, "root", recursive=True)
         opened.append(root)
@@ -58,19 +65,24 @@ def open_sources(plan: Plan) -> Sources:
                 fd = binds[index] = _open(mount.source, stage, recursive=mount.recursive)
                 opened.append(fd)
                 _set(fd, stage, mount.attrs, mount.propagation, recursive=mount.recursive)
+            if mount.layers is not None:
+                layers[index] = _open_layers(mount.layers, f"mount {mount.target}", opened)
         devices = open_devices(plan)
     except BaseException:
         for fd in opened:
             os.close(fd)
         raise
-    return Sources(root, binds, devices)
+    return Sources(root, binds, devices, layers)
 
 
 def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
     """Give the idmapped mounts the box's ids; wants privilege over their filesystems."""
-    for index, fd in sources.binds.items():
-        mount = plan.mounts[index]
-        if mount.idmap:
+    for index, mount in enumerate(plan.mounts):
+        if not mount.idmap:
+            continue
+        lower = () if mount.layers is None else mount.layers.lower
+        trees = sources.layers[index][: len(lower)] if lower else (sources.binds[index],)
+        for fd, source in zip(trees, lower or (mount.source,), strict=True):
             try:
                 sc.mount_setattr(
                     fd,
@@ -79,9 +91,21 @@ def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
                     userns_fd=userns_fd,
                 )
             except OSError as error:
-                detail = f"{mount.source}: its filesystem cannot be idmapped"
+                detail = f"{source}: its filesystem cannot be idmapped"
                 stage = f"mount {mount.target}"
                 raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
+
+
+def _open_layers(layers: Layers, stage: str, opened: list[int]) -> tuple[int, ...]:
+    """Open each by itself, without what is mounted in it: an overlay does not show that."""
+    above = os.path.dirname(layers.upper)
+    fds: list[int] = []
+    for path in (*layers.lower, *([above] if above else [])):
+        fd = _open(path, stage, recursive=False)
+        opened.append(fd)
+        fds.append(fd)
+        _set(fd, stage, attrs=0, propagation=sc.MS_PRIVATE, recursive=False)
+    return tuple(fds)
 
 
 def _open(path: str, stage: str, *, recursive: bool) -> int:

@@ -12,6 +12,7 @@ import resource
 import stat
 from typing import Any, Final, cast
 
+from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
 from ptylaunch.capability import mask_of
 from ptylaunch.hook import read_hooks
@@ -77,8 +78,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     _refuse_unsupported(spec)
     linux = _dict(spec, "linux", "linux")
     namespaces, joined = _namespaces(linux)
-    uid_map = _id_map(linux, "uidMappings", namespaces)
-    gid_map = _id_map(linux, "gidMappings", namespaces)
+    uid_map, gid_map = read_id_maps(spec)
     root = _dict(spec, "root", "root")
     bundle = os.path.abspath(bundle)
     mounts = tuple(
@@ -120,6 +120,13 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         resources=read_limits(spec),
         program=program,
     )
+
+
+def read_id_maps(spec: dict[str, Any]) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]]:
+    """Return the maps of uids and gids alone; LaunchFailed("spec", …)."""
+    linux = _dict(spec, "linux", "linux")
+    namespaces, _ = _namespaces(linux)
+    return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
 
 
 def _refuse_unsupported(spec: dict[str, Any]) -> None:
@@ -194,16 +201,23 @@ def _mount(
         if ranges and tuple(_id_range(part, f"{where}.{key}") for part in ranges) != own:
             raise _bad(f"{where}.{key} must be those of linux.{key}, others are not supported yet")
     idmap = options.idmap or bool(fields.get("uidMappings"))
-    if idmap and not (bind and uid_map):
-        raise _bad(f"{where}: an idmapped mount wants a bind and a user namespace")
+    overlay = kind == overlays.KIND and not bind
+    if idmap and not ((bind or overlay) and uid_map):
+        raise _bad(f"{where}: an idmapped mount wants a bind or overlay, and a user namespace")
     if not bind and not kind:
         raise _bad(f"{where}.type is missing")
     if options.copy_up and kind != "tmpfs":
         raise _bad(f"{where}.options: tmpcopyup is for tmpfs")
     if kind in ("cgroup", "cgroup2") and options.data:
         raise _bad(f"{where}.options: {options.data} is not supported for {kind}")
+    target = _absolute(fields, "destination", where + ".destination")
+    if target == "/" and not (where == "mounts[0]" and (bind or overlay)):
+        raise _bad(f"{where}: only the first mount may be the root, a bind or an overlay")
+    layers, data = None, options.data
+    if overlay:
+        layers, data = overlays.read_layers(data, bundle, where)
     return Mount(
-        target=_absolute(fields, "destination", where + ".destination"),
+        target=target,
         kind="bind" if bind else kind,
         source=os.path.join(bundle, source) if bind else source or kind,
         bind=bind,
@@ -213,7 +227,8 @@ def _mount(
         propagation=options.propagation,
         idmap=idmap,
         copy_up=options.copy_up,
-        data=options.data,
+        data=data,
+        layers=layers,
     )
 
 

@@ -123,6 +123,7 @@ _capset: Final = _libc.capset
 _setdomainname: Final = _libc.setdomainname
 _sethostname: Final = _libc.sethostname
 _execve: Final = _libc.execve
+_syncfs: Final = _libc.syncfs
 
 
 class _MountAttr(ctypes.Structure):
@@ -375,6 +376,11 @@ def _strings(texts: tuple[str, ...]) -> ctypes.Array[ctypes.c_char_p]:
 def set_hostname(name: str) -> None:
     encoded = name.encode()
     _checked(_sethostname(encoded, ctypes.c_size_t(len(encoded))))
+
+
+def sync_filesystem(fd: int) -> None:
+    """Have what was written to a filesystem, that of ``fd``, be on the disk (syncfs(2))."""
+    _checked(_syncfs(ctypes.c_int(fd)))
 
 
 def set_domainname(name: str) -> None:

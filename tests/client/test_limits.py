@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ptycli.arguments import Failure, size_of
 from ptycli.limits import PIDS, quota_of, read_options, with_defaults
-from ptycli.run import parse
+from ptycli.request import parse
 from ptylaunch.resources import read_resources
 
 G = 1 << 30

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from ptycli.idmap import rooted
 from ptycli.mount import Volume, parse_volume
+from ptycli.root import host_root
 from ptycli.spec import BoxOptions, make_spec, read_env_file
 from ptylaunch.spec import read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-OPTIONS = BoxOptions(["bash", "-l"], rooted(524288), "otter", trees=["/usr"])
+OPTIONS = BoxOptions(["bash", "-l"], rooted(524288), "otter", root=host_root(trees=["/usr"]))
 
 
 def env_of(options: BoxOptions, environ: dict[str, str] | None = None) -> dict[str, str]:

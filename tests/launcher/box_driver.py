@@ -4,7 +4,9 @@
 on standard input: ``args``, ``ids`` (range or single), ``tty``, ``init``, ``network``, ``volumes``
 (SRC:DST[:ro]), ``env``, ``edit`` ([path, value] pairs set in the spec), ``stdin`` (text),
 ``slow`` (seconds that pid 1 takes to catch signals), ``repeat``, ``files`` (made in the state
-folder first), ``links`` (put in the root's places), and ``then``: ``wait``; once the program has
+folder first), ``upper`` (a folder of those whose folders the box's root owns), ``first`` and
+``add`` (mounts before and behind the others), ``look`` (files of the state folder to be read at the
+end), ``links`` (put in the root's places), and ``then``: ``wait``; once the program has
 said ``ready``, ``lifetime`` closes the pipe, ``pause`` tries the verbs of its cgroup, ``limits``
 reads them, ``orphan`` kills the building process, a number is a signal; ``abandon`` kills the
 building process before the program was let go.
@@ -55,6 +57,12 @@ def main() -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+        # Modes as an archive would bring them: a lower layer is read by others of the box, too.
+        for each in (os.path.dirname(path), path):
+            os.chmod(each, 0o755)
+    if "upper" in request and maps.rooted:
+        for name in os.listdir(os.path.join(state, request["upper"])):
+            os.chown(os.path.join(state, request["upper"], name), maps.root_uid, maps.root_gid)
     spec = prepare(request, state, maps)
     before = snapshot()
     result: dict[str, Any] = {"status": None, "output": "", "errors": "", "failure": None}
@@ -75,7 +83,13 @@ def main() -> None:
     outside = os.path.join(state, "outside")
     if os.path.isdir(outside):
         info["outside"] = sorted(os.listdir(outside))
+    info["look"] = [read(os.path.join(state, name)) for name in request.get("look", ())]
     print(json.dumps({**result, "left": left, "info": info}))
+
+
+def read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def be_busy() -> None:
@@ -125,6 +139,7 @@ def prepare(request: dict[str, Any], state: str, maps: IdMaps) -> dict[str, Any]
     spec = make_spec(options)
     if not request.get("init", True):
         spec["annotations"] = {}
+    spec["mounts"] = [*request.get("first", ()), *spec["mounts"], *request.get("add", ())]
     for path, value in request.get("edit", ()):
         place: Any = spec
         for key in path[:-1]:

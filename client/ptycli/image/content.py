@@ -1,0 +1,141 @@
+"""The bytes of a layer on their way from the blob to the files: proven, unpacked, limited.
+
+Read forward once. What comes out is not proven before :meth:`Content.finish` has compared both
+digests, so whoever uses it must be able to throw all of it away.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ptycli.image.fault import bad
+
+if TYPE_CHECKING:
+    from ptycli.image.layout import Descriptor
+
+_PIECE: Final = 1 << 18
+LARGEST_READ: Final = 1 << 20
+"""Bytes asked for at once: an extended header is not larger, whatever it says of itself."""
+
+_RATIO: Final = 200
+_FLOOR: Final = 1 << 30
+MOST_ENTRIES: Final = 2_000_000
+
+_PLAIN: Final = (
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.docker.image.rootfs.diff.tar",
+)
+_ZIPPED: Final = (
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Budget:
+    """What an image may unpack to: 200 times what its layers have, and 1 GiB at the least."""
+
+    def __init__(self, packed: int) -> None:
+        self.limit = max(_FLOOR, packed * _RATIO)
+        """Bytes."""
+        self._spent = 0
+        self._entries = 0
+
+    def spend(self, size: int) -> None:
+        self._spent += size
+        if self._spent > self.limit:
+            raise bad(
+                f"it unpacks to more than {self.limit >> 20} MiB, the limit for an image of its "
+                "size (200 times what its layers have, at least 1 GiB)"
+            )
+
+    def count(self) -> None:
+        self._entries += 1
+        if self._entries > MOST_ENTRIES:
+            raise bad(f"it has more than {MOST_ENTRIES} entries")
+
+
+class _Blob:
+    """The file of a layer, as it lies there."""
+
+    def __init__(self, fd: int, blob: Descriptor) -> None:
+        self._fd = fd
+        self._blob = blob
+        self._size = 0
+        self._hash = hashlib.new(blob.digest.partition(":")[0])
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = os.read(self._fd, _PIECE if size < 0 else min(size, _PIECE))
+        self._hash.update(data)
+        self._size += len(data)
+        if self._size > self._blob.size:
+            raise bad(f"blob {self._blob.digest}: it is larger than {self._blob.size} bytes")
+        return data
+
+    def finish(self) -> None:
+        while self.read():
+            pass
+        if self._size != self._blob.size:
+            raise bad(f"blob {self._blob.digest}: it has {self._size} bytes, not {self._blob.size}")
+        if self._hash.hexdigest() != self._blob.digest.partition(":")[2]:
+            raise bad(f"blob {self._blob.digest}: its digest is another")
+
+
+class Content:
+    """The archive in a layer, as a file for tarfile that can only be read forward."""
+
+    def __init__(self, fd: int, layer: Descriptor, diff_id: str, budget: Budget) -> None:
+        self._blob = _Blob(fd, layer)
+        self._source: _Readable = self._blob
+        if layer.kind in _ZIPPED:
+            self._source = gzip.GzipFile(fileobj=self._blob, mode="rb")  # type: ignore[call-overload]
+        elif layer.kind not in _PLAIN:
+            packing = layer.kind.partition("+")[2] or layer.kind
+            raise bad(f"layer {layer.digest} is packed as {packing!r}: gzip and none are supported")
+        self._diff_id = diff_id
+        self._hash = hashlib.new(diff_id.partition(":")[0])
+        self._budget = budget
+        self._position = 0
+        self.last = b""
+        """What was read last: a whole header block, when an archive ends."""
+
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes, fewer at the end alone."""
+        if not 0 <= size <= LARGEST_READ:
+            raise bad(f"a header of {size} bytes is too large")
+        parts: list[bytes] = []
+        missing = size
+        while missing and (data := self._source.read(missing)):
+            parts.append(data)
+            missing -= len(data)
+        self.last = b"".join(parts)
+        self._hash.update(self.last)
+        self._position += len(self.last)
+        self._budget.spend(len(self.last))
+        return self.last
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> int:
+        if position < self._position:
+            raise bad("its archive leads backwards")
+        while (missing := position - self._position) and self.read(min(missing, _PIECE)):
+            pass
+        return self._position
+
+    def finish(self) -> None:
+        """Read what is behind the archive's end, and prove both digests."""
+        while self.read(_PIECE):
+            pass
+        self._blob.finish()
+        if self._hash.hexdigest() != self._diff_id.partition(":")[2]:
+            raise bad(f"a layer unpacks to something else than {self._diff_id}")

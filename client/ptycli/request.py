@@ -1,0 +1,144 @@
+"""The command line of ``ptyd run``, checked and completed before anything is made."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import sys
+from typing import Any
+
+from ptycli import mount, privilege
+from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
+from ptycli.limits import add_options, read_options
+from ptycli.network import add_options as add_network_options
+from ptycli.network import check_options
+
+USAGE = "ptyd run [OPTIONS] [--] COMMAND [ARG…]"
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the checked command line; raise Failure with one line."""
+    parser = Parser("run", "Run a program in a box with a terminal server of its own.", USAGE)
+    add = parser.add_argument
+    add("-d", "--detach", action="store_true", help="print the id and return")
+    add("-i", "--interactive", action="store_true", help="keep stdin open (default)")
+    add("-t", "--tty", action="store_true", default=None, help="give the program a terminal")
+    add("--no-tty", dest="tty", action="store_false", help="three pipes, stderr apart")
+    add("--no-stdin", action="store_true", help="stdin is empty")
+    add("--name", metavar="NAME", help="default: two words")
+    add("--rm", action="store_true", help="remove the container when it has ended")
+    add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
+    add("--env-file", metavar="FILE", action="append", default=[])
+    add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
+    add("--image", metavar="oci:DIR[:TAG]", help="an image as its root; default: host")
+    add("--entrypoint", metavar="COMMAND", help="instead of the image's, and of its command")
+    add("--rootfs", metavar="DIR", help="a folder as its root; what is written is kept apart")
+    add(
+        "--writable",
+        action="store_true",
+        help="the host's programs may be changed, for the box alone; with --rootfs: DIR is changed",
+    )
+    add("--hostname", metavar="NAME", help="default: the container's name")
+    mount.add_options(parser)
+    privilege.add_options(parser)
+    add("-u", "--user", metavar="USER[:GROUP]", help="a name or number of the box's, default 0")
+    add("--group-add", metavar="GROUP", action="append", default=[])
+    add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
+    add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
+    add_network_options(add)
+    add_options(parser)
+    add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
+    add("--raw", metavar="[HOST:]PORT", help="also serve plain bytes, unauthenticated")
+    add("--raw-anywhere", action="store_true", help="let --raw leave loopback")
+    add("--host-name", metavar="NAME", action="append", default=[], help="a Host to answer to")
+    add("--cert", metavar="FILE", help="TLS certificate (PEM); default off loopback: made here")
+    add("--key", metavar="FILE", help="its key (PEM)")
+    add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
+    add("--size", metavar="POLICY", default="latest", help="whose window counts, see ptyd size")
+    add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
+    add("--as", dest="known_as", metavar="NAME", help="what others call us: our user name")
+    add("--no-size", action="store_true", help="our window does not count")
+    add("--clipboard", action="store_true", help="let the program set our clipboard (OSC 52)")
+    add("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    add("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    options = parser.parse_args(arguments)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if options.image == "host":
+        options.image = None
+    if not options.image and not options.entrypoint and not any(options.command[:1]):
+        raise Failure(f"no command: {USAGE}")
+    check(options)
+    return options
+
+
+def check(options: argparse.Namespace) -> None:
+    """Validate and complete everything once, before anything is made."""
+    if options.name is not None and not NAME.fullmatch(options.name):
+        raise Failure(
+            f"--name {options.name!r}: a name has up to 64 letters, digits and _.-, "
+            "the first a letter or digit"
+        )
+    if options.hostname is not None and not NAME.fullmatch(options.hostname):
+        raise Failure(
+            f"--hostname {options.hostname!r}: a host name has up to 64 letters, digits and _.-, "
+            "the first a letter or digit"
+        )
+    for option in ("listen", "raw", "host_name", "known_as"):
+        given: str | list[str] = getattr(options, option) or ""
+        for text in [given] if isinstance(given, str) else given:
+            if not is_utf8(text):
+                raise Failure(f"{text!r}: not UTF-8")
+    if options.tty is None:
+        options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
+    if options.image and (options.rootfs or options.writable):
+        other = "--rootfs" if options.rootfs else "--writable"
+        raise Failure(f"--image and {other} exclude each other: an image's box writes apart")
+    if options.writable and options.read_only:
+        raise Failure("--writable and --read-only exclude each other")
+    if bool(options.cert) != bool(options.key):
+        raise Failure("--cert and --key go together")
+    options.log_max = size_of(options.log_max)
+    options.resources = read_options(options)
+    from ptywire.detach import parse_keys
+    from ptywire.size import parse_policy
+
+    try:
+        options.fixed_size = parse_policy(options.size)
+        options.detach_names = options.detach_keys.replace(",", " ")
+        options.detach_keys = parse_keys(options.detach_keys)
+        options.mounts = mount.read_options(options)
+        options.privileges = privilege.read_options(options)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    options.listeners, options.tls = listeners(options)
+    check_options(options)
+
+
+def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
+    """Return what the keeper is to bind, and whether ptyd.v1 is spoken over TLS."""
+    wanted: list[dict[str, Any]] = []
+    tls = bool(options.cert)
+    if options.listen != "none":
+        host, port = address_of(options.listen or "0")
+        wanted.append({"dialect": "ptyd.v1", "host": host, "port": port})
+        tls = tls or not is_loopback(host)
+    if options.raw is not None:
+        host, port = address_of(options.raw)
+        if not is_loopback(host) and not options.raw_anywhere:
+            raise Failure(
+                f"--raw {options.raw}: anybody who reaches it may type; "
+                "say --raw-anywhere if that is wanted"
+            )
+        wanted.append({"dialect": "raw", "host": host, "port": port})
+    return wanted, tls
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address; a name is resolved by the keeper alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
