@@ -38,6 +38,7 @@ class Kept:
         self.keeper = keeper = Keeper.__new__(Keeper)
         keeper.directory = str(folder)
         keeper.state = {}
+        keeper.options = {}
         keeper._dirty = False
         keeper._kill_at = None
         keeper.server = cast("Any", SimpleNamespace(pid=77, ready=False, hurry=lambda: None))
