@@ -141,7 +141,7 @@ def build(
         if cgroup is None:
             wanted = plan.cgroups_path or asked(plan.resources)
             cgroup = choose_cgroup(spec) if wanted else Cgroup()
-        require_enforcement(plan, cgroup)
+        require_enforcement(plan.resources.devices, cgroup)
         sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
         program = plan.program
         give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))

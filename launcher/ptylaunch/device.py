@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
+from ptylaunch.devicerule import may_make_devices
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import Device
 
@@ -70,13 +71,7 @@ def populate(root: Rootfs, plan: Plan, bound: list[tuple[Device, int]]) -> None:
 def _is_made(device: Device, plan: Plan) -> bool:
     if device.kind == stat.S_IFIFO:
         return True
-    return not plan.namespaces & sc.CLONE_NEWUSER and _may_make()
-
-
-def _may_make() -> bool:
-    """Tell whether this is the host's user namespace: podman may be root of another one."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        return os.geteuid() == 0 and file.read().split() == ["0", "0", "4294967295"]
+    return not plan.namespaces & sc.CLONE_NEWUSER and may_make_devices()
 
 
 def _make(root: Rootfs, device: Device) -> None:

@@ -1,7 +1,7 @@
 """Rules of ``linux.resources.devices``: which devices a box may use, and the v1 files for them.
 
-v2 has no such files, its rules are BPF programs, which we do not make: there a spec whose box could
-make itself a device (mknod(2)) that its rules forbid is refused.
+v2 has no such files, its rules are a program (``devicefilter``). An ordinary user can set neither,
+nor make a device (mknod(2)): the rules are left alone then.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from ptylaunch import syscall as sc
-from ptylaunch.capability import NUMBERS
+from ptylaunch.devicefilter import attach
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.hierarchy import write_text
 from ptylaunch.plan import DeviceRule
@@ -19,20 +18,17 @@ from ptylaunch.value import as_dict, bad, bool_at, list_at, str_at
 
 if TYPE_CHECKING:
     from ptylaunch.placement import Cgroup
-    from ptylaunch.plan import Plan
 
 _ALWAYS: Final = (
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",  # null zero full random urandom
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",  # tty console ptmx, and terminals
-    "c 5:1 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
+    DeviceRule(allow=True, kind="c", major=None, minor=None, access="m"),
+    DeviceRule(allow=True, kind="b", major=None, minor=None, access="m"),
+    *(
+        DeviceRule(allow=True, kind="c", major=major, minor=minor, access="rwm")
+        for major, minor in (
+            *((1, 3), (1, 5), (1, 7), (1, 8), (1, 9)),  # null zero full random urandom
+            *((5, 0), (5, 1), (5, 2), (136, None)),  # tty console ptmx, and terminals
+        )
+    ),
 )
 """What every box has (runtime-spec, config-linux.md, "Default Devices"), whatever the rules are."""
 
@@ -44,15 +40,21 @@ def read_rules(resources: dict[str, Any], where: str) -> tuple[DeviceRule, ...]:
 
 
 def writes_of(rules: tuple[DeviceRule, ...]) -> list[tuple[str, str]]:
-    """Return file and line for each rule in turn, and then what is always allowed."""
-    lines = [("devices.allow" if rule.allow else "devices.deny", _line(rule)) for rule in rules]
-    return lines + [("devices.allow", line) for line in _ALWAYS]
+    """Return v1's file and line for each rule in turn, and then what is always allowed."""
+    return [
+        ("devices.allow" if rule.allow else "devices.deny", _line(rule))
+        for rule in (*rules, *_ALWAYS)
+    ]
 
 
 def enforce(cgroup: Cgroup, rules: tuple[DeviceRule, ...]) -> None:
-    """Set them where there is a v1 controller for them; OSError."""
+    """Set them by v1's controller, else by v2's; OSError."""
     folder = cgroup.v1_folder("devices")
-    if not folder or not rules:
+    if not rules:
+        return
+    if not folder:
+        if cgroup.unified and may_make_devices():
+            attach(cgroup.unified, (*rules, *_ALWAYS))
         return
     for file, line in writes_of(rules):
         path = f"{folder}/{file}"
@@ -63,13 +65,16 @@ def enforce(cgroup: Cgroup, rules: tuple[DeviceRule, ...]) -> None:
             raise
 
 
-def require_enforcement(plan: Plan, cgroup: Cgroup) -> None:
+def may_make_devices() -> bool:
+    """Tell whether we are the host's root: podman may be the root of another user namespace."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return os.geteuid() == 0 and file.read().split() == ["0", "0", "4294967295"]
+
+
+def require_enforcement(rules: tuple[DeviceRule, ...], cgroup: Cgroup) -> None:
     """Refuse a box that could use devices that its rules forbid; LaunchFailed."""
-    forbids = any(not rule.allow for rule in plan.resources.devices)
-    if not forbids or plan.namespaces & sc.CLONE_NEWUSER or cgroup.v1_folder("devices"):
-        return
-    if os.geteuid() == 0 and plan.program.capabilities.bounding >> NUMBERS["CAP_MKNOD"] & 1:
-        detail = "linux.resources.devices cannot be kept here from a box with CAP_MKNOD"
+    if any(not rule.allow for rule in rules) and not cgroup.folders and may_make_devices():
+        detail = "linux.resources.devices wants a cgroup"
         raise LaunchFailed("cgroup", errno.ENOTSUP, detail)
 
 

@@ -80,9 +80,9 @@ class Policy(NamedTuple):
 
 def read_policy(linux: dict[str, Any], where: str = "linux.seccomp") -> Policy | None:
     """Return the policy of ``linux``, None where it has none; LaunchFailed("spec", …)."""
-    fields = dict_at(linux, "seccomp", where)
-    if not fields:
+    if linux.get("seccomp") is None:
         return None
+    fields = dict_at(linux, "seccomp", where)
     for key in _FOR_NOTIFY:
         if fields.get(key):
             raise bad(f"{where}.{key} is not supported")

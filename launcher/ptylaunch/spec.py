@@ -245,13 +245,14 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
     if any("\0" in text for text in (*args, *_strings(process, "env", "process.env"))):
         raise _bad("process.args and process.env cannot hold a NUL byte")
     groups = _list(user, "additionalGids", "process.user.additionalGids")
-    if not all(isinstance(group, int) for group in groups):
-        raise _bad("process.user.additionalGids must be integers")
+    if not all(type(group) is int and group >= 0 for group in groups):  # True is no id
+        raise _bad("process.user.additionalGids must be numbers that are not negative")
     umask: int = _int(user, "umask", "process.user.umask", 0o022)
     adjust = process.get("oomScoreAdj")
-    if adjust is not None and not isinstance(adjust, int):
+    if adjust is not None and type(adjust) is not int:
         raise _bad("process.oomScoreAdj must be an integer")
     policy = read_policy(linux)
+    unsized = 0 if process.get("consoleSize") is None else None  # it is whole, or not there
     return Program(
         args=args,
         env=_strings(process, "env", "process.env"),
@@ -268,8 +269,8 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
         ),
         oom_score_adj=adjust,
         terminal=_bool(process, "terminal", "process.terminal"),
-        rows=_int(size, "height", "process.consoleSize.height", 0) & 0xFFFF,
-        cols=_int(size, "width", "process.consoleSize.width", 0) & 0xFFFF,
+        rows=_int(size, "height", "process.consoleSize.height", unsized) & 0xFFFF,
+        cols=_int(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
         seccomp=None if policy is None else compile_policy(policy),
     )
 
@@ -340,8 +341,8 @@ def _sysctl(linux: dict[str, Any], namespaces: int) -> tuple[tuple[str, str], ..
 
 
 def _propagation(linux: dict[str, Any]) -> int:
-    word = _str(linux, "rootfsPropagation", "linux.rootfsPropagation", "")
-    flag = propagation_of(word) if word else sc.MS_PRIVATE
+    word = _str(linux, "rootfsPropagation", "linux.rootfsPropagation", "private")
+    flag = propagation_of(word)
     if flag is None:
         raise _bad(f"linux.rootfsPropagation {word!r} is not supported")
     if flag == sc.MS_PRIVATE:

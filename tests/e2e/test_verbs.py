@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from oci_schema import problems
 from slow_start import stopped_server
 from wire_client import Place
 
@@ -179,6 +180,21 @@ def test_what_was_killed_in_the_middle_can_be_removed(ptyd: Ptyd) -> None:
     assert "Exited (unknown)" in shown
     assert ptyd("rm", "half", "nowhere") == (0, b"half\nnowhere\n", "")
     assert ptyd.left() == []
+
+
+def test_spec_that_is_written_validates(ptyd: Ptyd) -> None:
+    """Against the published schema, with options of many kinds."""
+    words = (
+        "--memory=64m",
+        "--tmpfs=/x",
+        "--hostname=h",
+        "--cap-drop=all",
+        "-v=/usr:/v:ro",
+        "--read-only",
+    )
+    directory = ptyd.start(*words, "cat").described["Paths"]["Directory"]
+
+    assert problems(json.loads(Path(directory, "config.json").read_text())) == []
 
 
 def test_state_is_the_owners_alone(ptyd: Ptyd) -> None:

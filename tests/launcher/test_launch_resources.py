@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import Resources
+from ptylaunch.plan import DeviceRule, Resources
 from ptylaunch.resources import parse_list, read_cgroups_path, read_resources
 
 
 def test_everything_we_know_is_read() -> None:
-    """Each field has its place; devices are accepted as they are."""
+    """Each field has its place."""
     resources = read_resources(
         {
             "devices": [{"allow": False, "access": "rwm"}],
@@ -26,7 +26,8 @@ def test_everything_we_know_is_read() -> None:
         }
     )
 
-    assert resources == Resources(100, 200, 50, 512, 1000, 2000, "0-1", "0", 7)
+    rule = DeviceRule(allow=False, kind="a", major=None, minor=None, access="rwm")
+    assert resources == Resources(100, 200, 50, 512, 1000, 2000, "0-1", "0", 7, (rule,))
 
 
 def test_what_engines_spell_out_by_default_asks_for_nothing() -> None:
