@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from ptyc.fault import Lost, Refused, printable
 from ptyc.transport import Transport
 from ptywire.lean import without
-from ptywire.message import CLOSE_NORMAL, SUBPROTOCOL, TOKEN_PREFIX
+from ptywire.message import CLOSE_NORMAL, MAX_SNAPSHOT, SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ptyc.transport import Address
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
-_LARGEST: Final = 16 << 20
-"""Bytes of a message: the snapshot of a huge screen in which every cell has colours of its own."""
 _BURST: Final = 1 << 20
 """Bytes taken from the stream in one call, so that typing is served in between."""
 
@@ -57,7 +55,7 @@ class Connection:
             subprotocols.append(Subprotocol(TOKEN_PREFIX + target.token))
         uri = WebSocketURI(target.tls, host, port, f"{target.prefix}ws", "")
         self._frame = Frame
-        self._protocol = ClientProtocol(uri, subprotocols=subprotocols, max_size=_LARGEST)
+        self._protocol = ClientProtocol(uri, subprotocols=subprotocols, max_size=MAX_SNAPSHOT)
         self._protocol.send_request(self._protocol.connect())
         self._fragments = bytearray()
         self._forward()

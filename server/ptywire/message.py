@@ -34,6 +34,9 @@ REQUEST: Final = 23
 
 MAX_MESSAGE: Final = 1 << 20
 """Bytes: the largest message either side accepts."""
+"""Bytes, but for a snapshot."""
+MAX_SNAPSHOT: Final = 16 << 20
+"""Bytes of the message with the snapshot of a huge screen in which every cell has its own look."""
 
 SIGNALS: Final = ("INT", "TERM", "HUP", "QUIT", "TSTP", "CONT", "KILL")
 """Signals that a controller may send; an owner may send any."""
@@ -58,6 +61,7 @@ _SIZE: Final = struct.Struct("!BHH")
 
 OUTPUT_HEADER: Final = _U64.size
 """Bytes before the payload of an output, stderr or input message."""
+SNAPSHOT_HEADER: Final = _SNAPSHOT.size
 
 
 class Output(NamedTuple):

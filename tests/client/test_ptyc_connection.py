@@ -92,7 +92,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContex
 
 
 def test_messages_both_ways() -> None:
-    """Order and size are kept, up to the largest message of the wire."""
+    """Order and size are kept, up to the largest messages of the wire."""
+    picture = wire.Snapshot(1, 2, 3, bytes(wire.MAX_SNAPSHOT - wire.SNAPSHOT_HEADER))
     with FakePtyd() as server, connected(Target("127.0.0.1", server.port)) as connection:
         peer = server.accept()
         connection.send(wire.encode(wire.Resize(3, 4)))
@@ -101,6 +102,7 @@ def test_messages_both_ways() -> None:
         sender = threading.Thread(
             target=lambda: [
                 peer.send(wire.Output(1, large)),
+                peer.send(picture),
                 peer.connection.send([b"\x01" + bytes(7), b"\x05frag", b"mented"]),
                 peer.close(wire.CLOSE_EXITED, "done"),
             ]
@@ -111,6 +113,7 @@ def test_messages_both_ways() -> None:
 
         assert messages == [
             wire.encode(wire.Output(1, large)),
+            wire.encode(picture),
             wire.encode(wire.Output(5, b"fragmented")),
         ]
         assert connection.ended == Ended(wire.CLOSE_EXITED, "done")

@@ -20,7 +20,10 @@ import ptyd
 import ptykeep
 from ptyd.journal.index import RESIZE, TERMINAL
 from ptyd.journal.journal import MIN_LIMIT, Journal
+from ptyd.screen.content import TooLarge
 from ptyd.screen.emulator import Emulator
+from ptyd.screen.grid import Grid
+from ptyd.screen.process import LARGEST_SCREEN, fitting
 from ptykeep.protocol import receive, send
 from ptywire.message import MAX_MESSAGE
 from waiting import PATIENCE
@@ -172,6 +175,30 @@ def test_a_snapshot_fits_a_message(screen: Screen, tmp_path: Path) -> None:
     less = screen.snapshot(end, scrollback=10)
 
     assert less["size"] < fields["size"] <= MAX_MESSAGE - 64
+
+
+def test_a_huge_screen_fits_a_message() -> None:
+    """Where every cell has a look of its own the characters alone are shown, of both screens."""
+    rows, cols = 300, 1100
+    look = b"\x1b[0;1;9;53;4:3;38;2;%d;200;200;48;2;100;%d;100;58:2::100:100:100m%d"
+    look += b"\x1b[38;2;201;200;200m-"
+    line = b"".join(look % (100 + n % 100, 100 + n % 99, n % 10) for n in range(cols // 2))
+    screen = b"".join(b"\x1b[%d;1H" % (y + 1) + line for y in range(rows))
+    shown = b"\n".join([b"".join(b"%d-" % (n % 10) for n in range(cols // 2))] * rows)
+    emulator = Emulator(rows, cols)
+    emulator.feed(screen)
+    with pytest.raises(TooLarge):
+        emulator.snapshot(0, LARGEST_SCREEN)
+    primary = fitting(emulator, 1000)
+    emulator.feed(b"\x1b[?1049h" + screen)
+    alternate = fitting(emulator, 0)
+    copy = Emulator(rows, cols)
+
+    assert max(len(primary), len(alternate)) <= LARGEST_SCREEN
+    for data in (primary, b"\x1bc" + alternate, b"\x1b[?1049l"):
+        copy.feed(data)
+        grid = Grid(copy._terminal)
+        assert copy._terminal.format(grid.selection(0, rows - 1), plain=True) == shown
 
 
 def test_the_bytes_of_a_snapshot_are_sealed(screen: Screen, journal: Journal) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ptyd.screen.content import ALL
+from ptyd.screen.content import ALL, TooLarge
 from ptyd.screen.emulator import Emulator
 from ptyd.screen.mode import ENCODING, TRACKING
 from screen_state import differences, state_of
@@ -115,6 +115,37 @@ def test_any_bytes_keep_the_law(data: bytes) -> None:
     whole = fed(data)
 
     assert differences(state_of(whole), state_of(restored(whole))) == []
+
+
+@given(SOUP)
+@settings(max_examples=150)
+def test_a_bare_snapshot_lacks_looks_alone(data: bytes) -> None:
+    """The characters, the cursor and the modes are there."""
+    whole = fed(data)
+    copy = Emulator(*whole.size)
+    copy.feed(whole.snapshot(0, bare=True))
+    found = differences(state_of(whole), state_of(copy))
+    names = {re.split(r"[ \d]*\d", each.name)[0] for each in found}
+
+    assert copy.text() == whole.text()
+    assert names <= {"rows", "number of rows", "beneath", "number of beneath"}
+
+
+def test_a_snapshot_is_as_large_as_it_may_be() -> None:
+    """Too large is said; a bare one leaves the top rows out."""
+    emulator = fed(b"".join(b"\x1b[%d;1H\x1b[38;2;1;2;%dmrow %d" % (y, y, y) for y in range(1, 11)))
+    size = len(emulator.snapshot(0))
+    assert len(emulator.snapshot(0, size)) == size
+    with pytest.raises(TooLarge):
+        emulator.snapshot(0, size - 1)
+    with pytest.raises(TooLarge):
+        emulator.snapshot(0, 20)
+    copy = Emulator(ROWS, COLS)
+    copy.feed(emulator.snapshot(0, size // 2, bare=True))
+    shown = [row for row in copy.text() if row]
+
+    assert copy.text() == [*[""] * (ROWS - len(shown)), *emulator.text()[-len(shown) :]]
+    assert 0 < len(shown) < ROWS
 
 
 def test_a_snapshot_is_small() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,33 @@ def test_nobody_waits_for_ever_for_a_screen_that_works(
     assert b"something to see" in late.output
     assert link.is_running
     assert not link._waiting
+
+
+def test_a_picture_is_asked_for_when_the_screen_listens_again(served: Served) -> None:
+    """It has read nothing for so long that there is no room for one request more."""
+    served.print(b"\x1b[5;5Hsomething to see")
+    first = served.attached()
+    first.wait_until(lambda: first.snapshots == 1)
+    link, pid = served.session.pictures._link, served.screens._pids[0]
+    os.kill(pid, signal.SIGSTOP)
+
+    def fill() -> None:
+        assert link._socket is not None
+        link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        while link._send({"type": "end", "end": 1}):
+            pass
+
+    served.on_loop(fill)
+    late = served.client()
+    late.send(ATTACH, b"{}")
+    served.print(b"\x1b[6;5Hand more")
+    served.wait(lambda: bool(link._unasked))
+    os.kill(pid, signal.SIGCONT)
+    late.wait_until(lambda: late.snapshots == 1)
+
+    assert b"\r\n\r\n\r\n\r\n    something" in late.output
+    assert not link._unasked
+    assert served.screens._pids[0] == pid
 
 
 def test_a_picture_of_where_one_is_holds_nothing_up(served: Served) -> None:

@@ -18,6 +18,8 @@ the primary's own cursor under 47, 1047  no call tells: a resize may flow what i
 erasing part of a blank or short row     in the scrollback only: three cells stand for such a row
 with a colour
 sequences longer than 512 KiB            have no effect
+looks that take more than 16 MiB         left out, the characters stay: no message is larger; that
+                                         is a screen of some 300,000 cells, each with its own
 REP, joins with the character before     where the cursor was moved after it was printed
 title stack (22 t, 23 t)                 unknown to libghostty
 mode 2027, left and right margins        kept, but xterm.js knows neither

@@ -21,22 +21,46 @@ if TYPE_CHECKING:
 
 ALL: Final = 1 << 30
 """Scrollback rows: every one there is."""
+_AT_ONCE: Final = 100_000
+"""Cells that are formatted in one call: between two it is seen whether they are too much."""
+_MOVE: Final = len(b"\x1b[9999;1H")
 LINK_END: Final = b"\x1b]8;;\x1b\\"
 
 # The formatter has each attribute in a sequence of its own, so a plain pattern is safe.
 _LOW_COLOUR: Final = re.compile(rb"\x1b\[([34])8;5;([0-9]|1[0-5])m")
 
 
+class TooLarge(ValueError):
+    """More bytes than allowed."""
+
+
 def link_start(link: bytes) -> bytes:
     return b"\x1b]8;;" + link + b"\x1b\\"
 
 
-def content(terminal: Terminal, scrollback: int = ALL) -> bytes:
+def content(terminal: Terminal, scrollback: int = ALL, most: int = ALL) -> bytes:
     """Return bytes that write the active screen, after up to ``scrollback`` rows of its history.
 
-    They start at the top of an empty screen with default modes and end with default SGR.
+    They start at the top of an empty screen with default modes and end with default SGR. Raise
+    TooLarge beyond ``most`` bytes, or a little more.
     """
-    return _Content(terminal, scrollback).write()
+    return _Content(terminal, scrollback).write(most)
+
+
+def bare_content(terminal: Terminal, most: int) -> bytes:
+    """Return bytes that write the characters of the active screen, and nothing else of it.
+
+    Where these are more than ``most`` bytes, the rows at the top stay blank.
+    """
+    grid = Grid(terminal)
+    selection = grid.selection(grid.scrollback, grid.total - 1)
+    rows = terminal.format(selection, plain=True).split(b"\n")
+    first, size = len(rows), 0
+    while first and (size := size + len(rows[first - 1]) + _MOVE) <= most:
+        first -= 1
+    return b"".join(
+        b"\x1b[%d;1H" % (y + 1) + rows[y].rstrip(b"\r") for y in range(first, len(rows))
+    )
 
 
 class _Content:
@@ -57,8 +81,9 @@ class _Content:
         self.severed: set[int] = set()
         self.special = self._find_special()
 
-    def write(self) -> bytes:
+    def write(self, most: int) -> bytes:
         out = bytearray()
+        rows_at_once = max(1, _AT_ONCE // self.grid.cols)
         run: tuple[int, int, int] | None = None  # first and last row of plain lines, and how many
         y, total = 0, len(self.rows)
         while y < total:
@@ -74,6 +99,11 @@ class _Content:
                 out += b"".join(self._row(k, y, last) for k in range(y, last + 1))
                 out += b"\r\n" if last not in self.severed else self._sever(last)
             y = last + 1
+            if run and run[1] - run[0] >= rows_at_once and y < total:
+                out += self._format(*run) + b"\r\n"
+                run = None
+            if len(out) > most:
+                raise TooLarge(f"more than {most} bytes")
         if run:
             return bytes(out) + self._format(*run)
         return bytes(out.removesuffix(b"\r\n"))

@@ -11,6 +11,7 @@ import struct
 import zlib
 from typing import Any, Final
 
+from ptyd.screen.content import ALL
 from ptyd.screen.cursor import NO_MARGINS, Margins
 from ptyd.screen.ghostty import GhosttyError, Terminal, ffi, version
 from ptyd.screen.grid import SPACERS, Grid
@@ -179,14 +180,17 @@ class Emulator:
         self._replies.clear()
         return replies
 
-    def snapshot(self, scrollback: int = DEFAULT_SCROLLBACK) -> bytes:
+    def snapshot(
+        self, scrollback: int = DEFAULT_SCROLLBACK, most: int = ALL, *, bare: bool = False
+    ) -> bytes:
         """Return bytes that repaint a terminal of this size that has just been reset.
 
-        ``scrollback`` is how many rows of history go before the screen.
+        ``scrollback`` is how many rows of history go before the screen. Raise TooLarge for more
+        than ``most`` bytes; the characters alone (``bare``) are never too many.
         """
         self._abandon_endless()
         mend(self._terminal)
-        return snapshot(self._terminal, scrollback) + self._cut
+        return snapshot(self._terminal, scrollback, most - len(self._cut), bare=bare) + self._cut
 
     def _abandon_endless(self) -> None:
         """Replace a sequence that is too long to be repeated by one without effect."""

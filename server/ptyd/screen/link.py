@@ -72,8 +72,11 @@ class ScreenLink:
         self._socket: socket.socket | None = None
         self._next = 0
         self._waiting: dict[int, Callable[[Picture | None], None]] = {}
-        self._told = 0
+        self._end = 0  # of the journal, as far as we know
+        self._told = 0  # to here it was told
         self._asked = 0  # about the queries before this offset
+        self._stalled = False  # it reads nothing: what is to be told it waits for room
+        self._unasked: list[dict[str, Any]] = []  # requests for pictures that wait for that
         self._backoff = 0.0
         self._not_before = 0.0
         self._deadline: asyncio.TimerHandle | None = None
@@ -103,10 +106,10 @@ class ScreenLink:
         self._next += 1
         self._waiting[self._next] = callback
         self._loop.call_later(LONGEST, self._give_up, self._next)
-        self._tell(end)
-        self._send(
+        self._unasked.append(
             {"type": "snapshot", "id": self._next, "at_least": end, "scrollback": scrollback}
         )
+        self._tell(end)
         self._watch()
 
     def wake(self, end: int) -> None:
@@ -124,8 +127,10 @@ class ScreenLink:
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
         self._socket = None
+        self._stalled, self._unasked = False, []
         if self._screens is not None:
             self._screens.end()
         if self._deadline is not None:
@@ -142,7 +147,7 @@ class ScreenLink:
         self._screens.start(theirs)
         ours.setblocking(False)
         self._socket = ours
-        self._told = self._asked = 0
+        self._end = self._told = self._asked = 0
         self.offset = 0
         self._loop.add_reader(ours.fileno(), self._on_readable)
         rows, cols = self._size
@@ -159,8 +164,15 @@ class ScreenLink:
         return True
 
     def _tell(self, end: int) -> None:
-        """Say how far the journal goes, and before that, which queries lie on the way there."""
-        spans = self.queries(self._asked)
+        """Say how far the journal goes, before that which queries lie on the way, then ask.
+
+        What the socket has no room for follows when it has: nothing is lost, and the end is told
+        once for all that it has grown meanwhile.
+        """
+        self._end = max(self._end, end)
+        if self._stalled:
+            return
+        end, spans = self._end, self.queries(self._asked)
         for first in range(0, len(spans), SPANS):
             some = spans[first : first + SPANS]
             if not self._send({"type": "queries", "spans": some}):
@@ -169,22 +181,32 @@ class ScreenLink:
         if spans and not self._told:
             # A new screen begins as late as it can, but no later than what it is asked about.
             self._send({"type": "end", "end": spans[0][1]})
+        if not self._send({"type": "end", "end": end}):
+            return
         self._told = end
-        self._send({"type": "end", "end": end})
+        while self._unasked and self._send(self._unasked[0]):
+            del self._unasked[:1]  # all are gone, if that was the end of the screen
 
     def _send(self, fields: dict[str, Any]) -> bool:
-        """Return whether the screen will hear it."""
+        """Return whether the screen will hear it; if not, it is told again when it has read."""
         if self._socket is None:
             return False
         try:
             send(self._socket, fields)
         except BlockingIOError:
-            self._told = 0  # it has not read for long: say it again with the next growth
+            self._stalled = True
+            self._loop.add_writer(self._socket.fileno(), self._on_writable)
             return False
         except OSError:
             self._fail()
             return False
         return True
+
+    def _on_writable(self) -> None:
+        assert self._socket is not None
+        self._loop.remove_writer(self._socket.fileno())
+        self._stalled = False
+        self._tell(self._end)
 
     def _on_readable(self) -> None:
         assert self._socket is not None

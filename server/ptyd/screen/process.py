@@ -28,10 +28,11 @@ import select
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptyd.screen.content import TooLarge
 from ptyd.screen.emulator import Emulator
 from ptyd.screen.follower import Follower
 from ptykeep.protocol import receive, send
-from ptywire.message import MAX_MESSAGE
+from ptywire.message import MAX_MESSAGE, MAX_SNAPSHOT, SNAPSHOT_HEADER
 
 if TYPE_CHECKING:
     import socket
@@ -42,6 +43,8 @@ PROGRESS_TIME: Final = 0.01
 """Seconds between two reports of smaller steps."""
 LARGEST: Final = MAX_MESSAGE - 64
 """Bytes of a snapshot with history; the rest is headers."""
+LARGEST_SCREEN: Final = MAX_SNAPSHOT - SNAPSHOT_HEADER
+"""Bytes of one without."""
 SLICE: Final = 0.004
 """Seconds of processor that one step is to take; a packet is looked for between two."""
 
@@ -165,13 +168,23 @@ class Screen:
 
 
 def fitting(emulator: Emulator, scrollback: int) -> bytes:
-    """Take a snapshot with as much history as one message has room for."""
-    data = emulator.snapshot(scrollback)
-    while len(data) > LARGEST and scrollback:
+    """Take a snapshot with as much history as one message has room for.
+
+    The screen itself is exact up to LARGEST_SCREEN, and characters without looks beyond.
+    """
+    while True:
+        size = LARGEST_SCREEN
+        try:
+            data = emulator.snapshot(scrollback, LARGEST_SCREEN)
+            size = len(data)
+        except TooLarge:
+            if not scrollback:
+                return emulator.snapshot(0, LARGEST_SCREEN, bare=True)
+        else:
+            if size <= LARGEST or not scrollback:
+                return data
         # Each line of colours costs what it costs: a little less than in proportion.
-        scrollback = scrollback * 7 * LARGEST // (8 * len(data))
-        data = emulator.snapshot(scrollback)
-    return data
+        scrollback = scrollback * 7 * LARGEST // (8 * size)
 
 
 def sealed(data: bytes) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ptyd.screen.content import ALL, content
+from ptyd.screen.content import TooLarge, bare_content, content
 from ptyd.screen.cursor import (
     DEFAULT_CHARSETS,
     NO_MARGINS,
@@ -36,6 +36,8 @@ from ptyd.screen.mode import (
 from ptyd.screen.style import RESET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ptyd.screen.ghostty import Terminal
 
 UNSET_SHAPE: Final = 3
@@ -45,12 +47,21 @@ _KEYBOARD_DEPTH: Final = 8
 _TAB: Final = re.compile(rb"\x1b\[(\d+)G\x1bH")
 
 
-def snapshot(terminal: Terminal, scrollback: int = ALL) -> bytes:
-    """Return the bytes for a terminal that was just reset; GhosttyError beyond its limits."""
+def snapshot(terminal: Terminal, scrollback: int, most: int, *, bare: bool) -> bytes:
+    """Return the bytes for a terminal that was just reset; raise TooLarge for more than ``most``.
+
+    ``bare``: the characters alone, without looks and history, which is never too large.
+    """
+
+    def draw(screen: Terminal) -> bytes:
+        if bare:  # twice, where the alternate screen is shown, and there is more than the screens
+            return bare_content(screen, most * 3 // 8)
+        return content(screen, scrollback, most)
+
     rest = terminal.continuation
     parts = [
         b"\x1b[?2027h" if terminal.mode(GRAPHEMES) else b"",
-        _screens(terminal, scrollback),
+        _screens(terminal, draw),
         RESET,
         _colours(terminal),
         _named(b"2", terminal.text("TITLE")),
@@ -73,17 +84,20 @@ def snapshot(terminal: Terminal, scrollback: int = ALL) -> bytes:
         last_words(terminal, margins),
         rest or b"",
     ]
-    return b"".join(parts)
+    data = b"".join(parts)
+    if len(data) > most:
+        raise TooLarge(f"{len(data)} bytes")
+    return data
 
 
-def _screens(terminal: Terminal, scrollback: int) -> bytes:
+def _screens(terminal: Terminal, draw: Callable[[Terminal], bytes]) -> bytes:
     switches = [mode for mode in ALTERNATE if terminal.mode(mode)]
     if not terminal.number("ACTIVE_SCREEN", "int"):
-        return _stale(switches) + content(terminal, scrollback)
+        return _stale(switches) + draw(terminal)
     switch = switches[0] if switches else 47
     primary = terminal.clone()
     primary.feed(b"\x1b[?%dl" % switch)
-    parts = [content(primary, scrollback), _keyboard_stack(primary)]
+    parts = [draw(primary), _keyboard_stack(primary)]
     # 1049 saves the cursor by itself when it is set again, and restored ours just now.
     if switch != 1049:
         parts.append(saved_cursor(primary))
@@ -92,7 +106,7 @@ def _screens(terminal: Terminal, scrollback: int) -> bytes:
         charsets_of(primary),
         *(b"\x1b[?%dh" % each for each in switches or (47,)),
         RESET + DEFAULT_CHARSETS + b"\x1b[2J\x1b[H",
-        content(terminal),
+        draw(terminal),  # it has no history
     ]
     return b"".join(parts)
 
