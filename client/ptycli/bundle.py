@@ -183,6 +183,7 @@ def box_options(
         "size": options.size,
         "one_driver": options.one_driver,
         "network": network.wish,
+        "image": options.image or options.rootfs or "host",
         "stop_signal": wishes.stop_signal,
     }
     return BoxOptions(

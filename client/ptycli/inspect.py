@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
 from typing import Any
 
 from ptycli.arguments import Parser
@@ -54,11 +55,13 @@ def describe(container: Container) -> dict[str, Any]:
         "Listeners": fields.get("listeners", []),
         "Network": fields.get("network"),
         "Config": {
+            "Image": options.get("image", "host"),
             "Hostname": spec["hostname"],
             "Tty": process["terminal"],
             "OpenStdin": options["stdin"],
             "Env": process["env"],
             "WorkingDir": process["cwd"],
+            "StopSignal": options.get("stop_signal", signal.SIGTERM),
             "AutoRemove": options["rm"],
             "LogMax": options["log_max"],
         },

@@ -17,6 +17,7 @@ opened or written to, but replaced.
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import stat
 import tarfile
@@ -85,14 +86,9 @@ class Applier:
         try:
             self._read(content)
             content.finish()
-        except (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
+        except _BROKEN as error:
+            content.prove_blob()  # if that is what is wrong, it says more
             raise bad(f"a layer is no good archive: {error}") from None
-        except OverflowError:
-            raise bad("a layer is no good archive: a number is too large") from None
-        except OSError as error:
-            if error.errno is None:  # gzip.BadGzipFile
-                raise bad(f"a layer is no good archive: {error}") from None
-            raise
         for parts, when in reversed(self._times):
             self._set_time(parts, when)
 
@@ -317,6 +313,10 @@ class Applier:
         finally:
             os.close(fd)
 
+
+_BROKEN: Final = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
+                  OverflowError, RecursionError)  # fmt: skip
+"""What tarfile and gzip say of bytes that are not theirs."""
 
 _SHAPE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EPERM,
                  errno.ENAMETOOLONG, errno.EINVAL, errno.EMLINK, errno.EEXIST)  # fmt: skip

@@ -132,10 +132,14 @@ class Content:
             pass
         return self._position
 
+    def prove_blob(self) -> None:
+        """Read the rest of the blob, and prove its size and digest."""
+        self._blob.finish()
+
     def finish(self) -> None:
         """Read what is behind the archive's end, and prove both digests."""
         while self.read(_PIECE):
             pass
-        self._blob.finish()
+        self.prove_blob()
         if self._hash.hexdigest() != self._diff_id.partition(":")[2]:
             raise bad(f"a layer unpacks to something else than {self._diff_id}")
