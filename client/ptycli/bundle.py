@@ -184,6 +184,7 @@ def box_options(
         "one_driver": options.one_driver,
         "network": network.wish,
         "stop_signal": wishes.stop_signal,
+        "runtime": options.runtime,
     }
     return BoxOptions(
         args=options.command,
