@@ -185,6 +185,7 @@ def box_options(
         "network": network.wish,
         "image": options.image or options.rootfs or "host",
         "stop_signal": wishes.stop_signal,
+        "runtime": options.runtime,
     }
     return BoxOptions(
         args=options.command,

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     rows: list[tuple[str, ...]] = []
     for container in every():
         fields = container.read_state()
-        if fields["status"] == "exited" and fields.get("cgroup"):
+        if fields["status"] == "exited" and (fields.get("cgroup") or fields.get("runtime")):
             # Its keeper was killed, and what it had to remove is left.
             state.release_cgroup(container.directory, timeout=0)
         if fields["status"] == "exited" and not options.all:

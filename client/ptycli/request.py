@@ -7,7 +7,7 @@ import ipaddress
 import sys
 from typing import Any
 
-from ptycli import mount, privilege
+from ptycli import engine, mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
 from ptycli.limits import add_options, read_options
 from ptycli.network import add_options as add_network_options
@@ -43,8 +43,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     privilege.add_options(parser)
     add("-u", "--user", metavar="USER[:GROUP]", help="a name or number of the box's, default 0")
     add("--group-add", metavar="GROUP", action="append", default=[])
-    add("--init", action="store_true", default=True, help="pid 1 is one of ours (default)")
+    add("--init", action="store_true", default=None, help="pid 1 is one of ours (default)")
     add("--no-init", dest="init", action="store_false", help="pid 1 is the program")
+    engine.add_option(parser)
     add_network_options(add)
     add_options(parser)
     add("--listen", metavar="[HOST:]PORT", help="default: 127.0.0.1:0, any port; none: nowhere")
@@ -112,6 +113,7 @@ def check(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise Failure(str(error)) from None
     options.listeners, options.tls = listeners(options)
+    engine.check_option(options)
     check_options(options)
 
 

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptykeep.session import Session, open_session
 from ptykeep.state import remove_tree
 from ptykeep.wish import Wish, check, read_request
+from ptylaunch.container import Box
 from ptylaunch.errors import LaunchFailed, failure_from
 from ptylaunch.join import Joining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ptylaunch.target import Target
+    from ptykeep.engine import RuntimeBox
+    from ptykeep.entry import Entry
 
 KEPT: Final = 300.0
 """Seconds."""
@@ -39,7 +41,7 @@ class _Coming(NamedTuple):
 
     wish: Wish
     session: Session
-    joining: Joining
+    joining: Joining | Entry
     requests: list[int]
 
 
@@ -69,12 +71,12 @@ class Executions:
 
     # Requests
 
-    def start(self, request: int, fd: int, target: Target) -> None:
+    def start(self, request: int, fd: int, box: Box | RuntimeBox) -> None:
         """Begin what the file ``fd`` asks for; the answer goes to the server, now or later."""
         try:
             wish = check(read_request(fd), self._spec["process"], self._spec["linux"])
             if not self._repeat(request, wish.key):
-                self._begin(request, wish, target)
+                self._begin(request, wish, box)
         except LaunchFailed as failure:
             self._refuse([request], failure)
         except OSError as error:
@@ -91,24 +93,26 @@ class Executions:
                 return True
         return False
 
-    def _begin(self, request: int, wish: Wish, target: Target) -> None:
+    def _begin(self, request: int, wish: Wish, box: Box | RuntimeBox) -> None:
         running = len(self._sessions) - len(self._forget_at) + len(self._coming)
         if running >= MOST_RUNNING:
             raise LaunchFailed("exec", errno.EAGAIN, f"{running} programs are running in it")
         session = open_session(wish.process, stdin=wish.stdin)
         session.foreground, session.on_disconnect = wish.foreground, wish.on_disconnect
         try:
-            joining = Joining(
-                target,
-                wish.program,
-                user=wish.user,
-                find_home=wish.find_home,
-                stdio=session.stdio,
-            )
+            joining = self._enter(wish, session, box)
         except BaseException:
             session.close()
             raise
         self._coming[joining.fileno()] = _Coming(wish, session, joining, [request])
+
+    def _enter(self, wish: Wish, session: Session, box: Box | RuntimeBox) -> Joining | Entry:
+        if isinstance(box, Box):
+            target, user, home = box.target, wish.user, wish.find_home
+            return Joining(target, wish.program, user=user, find_home=home, stdio=session.stdio)
+        from ptykeep.entry import Entry  # only for another engine
+
+        return Entry(box.runtime, self._spec, self._directory, wish, session.stdio)
 
     def _refuse(self, requests: list[int], failure: LaunchFailed) -> None:
         for request in requests:
@@ -209,6 +213,8 @@ class Executions:
             if session.pid == pid:
                 self._end(session, status)
                 return
+        for coming in self._coming.values():
+            coming.joining.learn()
         if any(coming.joining.pid == pid for coming in self._coming.values()):
             self._early[pid] = status
 

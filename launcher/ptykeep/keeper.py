@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from ptykeep import identity, state
 from ptykeep.listener import Listener, bind_control, bind_tcp
 from ptykeep.log import log
-from ptykeep.process import UNFORWARDED, exit_status, ignores, signal_child_of
+from ptykeep.process import UNFORWARDED, exit_status, ignores, signal_child, signal_child_of
 from ptykeep.protocol import EXIT_DONE, VERSION, Packet, receive
 from ptykeep.screens import Screens
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
 
 if TYPE_CHECKING:
+    from ptykeep.engine import RuntimeBox
     from ptykeep.execution import Executions
     from ptykeep.network import Network
     from ptylaunch.container import Box
@@ -46,7 +47,7 @@ class Keeper:
         self.server = Server(request["path"], self.directory)
         self.uid = identity.server_uid(self.spec)
         self.screens = Screens(request["path"], self.directory, self.uid)
-        self.box: Box | None = None
+        self.box: Box | RuntimeBox | None = None
         self.network: Network | None = None
         self.session: Session | None = None
         self.executions: Executions
@@ -81,8 +82,8 @@ class Keeper:
             identity.give(self.directory, self.uid)
             self.server.start()  # it takes a while, in which the box is built
             self._greet()
+            from ptykeep.building import build_box
             from ptykeep.execution import Executions
-            from ptylaunch.container import build, choose_cgroup
 
             process: dict[str, Any] = self.spec["process"]
             self.executions = Executions(
@@ -90,11 +91,7 @@ class Keeper:
             )
             self.session = open_session(process, stdin=bool(self.options["stdin"]))
             self.session.foreground = bool(self.options.get("foreground"))
-            cgroup = choose_cgroup(self.spec)
-            # Before it is made: should we be killed, whoever looks next has to remove it.
-            self.save(cgroup=cgroup.to_json())
-            stdio = self.session.stdio
-            self.box = build(self.spec, self.directory, stdio=stdio, cgroup=cgroup)
+            self.box = build_box(self.spec, self.options, self.directory, self.session, self.save)
             self.session.adopt(self.box.pty_fd, self.box.tty_fd)
             self._announce()
             self._connect()
@@ -280,6 +277,10 @@ class Keeper:
     def _remove_cgroup(self, timeout: float) -> None:
         from ptylaunch.cgroup import remove  # building the box has loaded it
 
+        if self.state.get("runtime"):
+            from ptykeep.runtime import release  # the same
+
+            release(self.state)
         if self.box is not None and remove(self.box.cgroup, timeout):
             self.state["cgroup"] = None
 
@@ -328,7 +329,7 @@ class Keeper:
                 self.executions[session].close_stdin()
             case {"type": "exec", "request": int(request)} if len(packet.fds) == 1:
                 assert self.box is not None
-                self.executions.start(request, packet.fds[0], self.box.target)
+                self.executions.start(request, packet.fds[0], self.box)
             case {"type": "keep", "session": int(session)}:
                 self.executions.keep(session)
             case {"type": "removed", "session": int(session)}:
@@ -378,7 +379,7 @@ class Keeper:
             # To the program itself: pid 1 has no handler for these, or stops.
             signal_child_of(self.box.init_pid, self.box.pid, number)
         else:
-            os.kill(self.box.init_pid, number)  # not yet reaped, so the pid is still its
+            signal_child(self.box.init_pid, number)  # not yet reaped, so the pid is still its
 
     def finish(self) -> None:
         """Leave: the program has ended and whoever wanted to know does."""

@@ -6,6 +6,8 @@ import os
 import signal
 from typing import Final
 
+from ptykeep.log import log
+
 UNFORWARDED: Final = frozenset(
     {
         signal.SIGSTOP,
@@ -47,6 +49,14 @@ def parent_of(pid: int) -> int:
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def signal_child(pid: int, number: int) -> None:
+    """Signal a child of ours, which may have become somebody that we must not signal."""
+    try:
+        os.kill(pid, number)
+    except PermissionError:
+        log(f"signal {number} to process {pid}: it is another user's")
 
 
 def signal_child_of(parent: int, pid: int, number: int) -> None:

@@ -207,9 +207,14 @@ def release_cgroup(directory: str, timeout: float = 5.0) -> None:
     The keeper does it itself at the end; this is for those that were killed.
     """
     try:
-        folders = read_json(f"{directory}/state.json").get("cgroup")
+        fields = read_json(f"{directory}/state.json")
     except (OSError, ValueError):
         return  # it did not get as far
+    folders = fields.get("cgroup")
+    if fields.get("runtime"):
+        from ptykeep.runtime import release  # of another engine's box alone
+
+        release(fields)
     if folders:
         from ptylaunch.cgroup import remove
         from ptylaunch.placement import Cgroup

@@ -93,6 +93,9 @@ class Joining:
         """Readable when :meth:`advance` has something to do."""
         return self._sock.fileno()
 
+    def learn(self) -> None:
+        """Find out :attr:`pid` if that can be done without a message: of ours it cannot."""
+
     def advance(self) -> bool:
         """Do what can be done now; return whether the program runs.
 

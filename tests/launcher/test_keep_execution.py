@@ -10,6 +10,7 @@ import pytest
 
 from ptykeep import execution
 from ptykeep.execution import KEPT, Executions
+from ptylaunch.container import Box
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Joining:
 
     def fileno(self) -> int:
         return self.fd
+
+    def learn(self) -> None:
+        """Nothing: it is known."""
 
     def advance(self) -> bool:
         os.close(self.fd)
@@ -59,7 +63,9 @@ class Table:
     def ask(self, request: int, **fields: Any) -> None:
         fd = os.memfd_create("request")
         os.write(fd, json.dumps({"args": ["true"], **fields}).encode())
-        self.all.start(request, fd, cast("Any", None))
+        box = Box.__new__(Box)
+        box.target = cast("Any", None)
+        self.all.start(request, fd, box)
         os.close(fd)
 
     def arrive(self) -> list[int]:

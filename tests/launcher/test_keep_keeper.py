@@ -37,6 +37,7 @@ class Kept:
         self.closed_stdin = 0
         self.keeper = keeper = Keeper.__new__(Keeper)
         keeper.directory = str(folder)
+        keeper.options = {}
         keeper.state = {}
         keeper.options = {}
         keeper._dirty = False
