@@ -95,9 +95,9 @@ def test_terminal_is_sent_over_the_console_socket(bundle: Path) -> None:
 
 
 def test_terminal_without_a_socket_is_refused(bundle: Path) -> None:
-    """Ours is not passed in: what is typed could be forged by TIOCSTI."""
+    """Of one in the background, that is: in the foreground its terminal is shown on ours."""
     edit(bundle, terminal=True)
-    done = ptylaunch("run", "-b", str(bundle), "x")
+    done = ptylaunch("run", "-d", "-b", str(bundle), "x")
 
     assert done.returncode == 125
     assert "--console-socket" in done.stderr
