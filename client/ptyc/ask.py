@@ -6,12 +6,11 @@ carries a ``key``, so that it is started once.
 
 from __future__ import annotations
 
-import select
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from ptyc.fault import FAILED, Left, printable
-from ptyc.line import Line
+from ptyc.errand import Errand, run
+from ptyc.fault import FAILED, Left
 from ptyc.transport import resolve
 from ptywire import message as wire
 
@@ -23,40 +22,29 @@ _ANSWERS: Final = ("started", "refused")
 
 def ask(target: Target, fields: dict[str, Any], within: float) -> dict[str, Any]:
     """Return the event that answers; raise Left, or Lost, when there is none in so many seconds."""
-    greeting = wire.encode(wire.Request(fields))
-    line = Line(target, resolve(target), lambda: greeting)
-    deadline = time.monotonic() + within
-    line.dial()
+    question = _Question(target, fields)
     try:
-        while (answer := _turn(line, deadline)) is None:
-            if time.monotonic() >= deadline:
-                raise Left(FAILED, f"{target.label} does not answer")
-        return answer
-    finally:
-        line.hang_up(0)
+        run(question, time.monotonic() + within)
+    except TimeoutError:
+        raise Left(FAILED, f"{target.label} does not answer") from None
+    return question.answer
 
 
-def _turn(line: Line, deadline: float) -> dict[str, Any] | None:
-    due = [at for at in line.deadlines(deaf=False) if at is not None]
-    poll = select.poll()
-    wanted = line.wants(deaf=False)
-    if wanted is not None:
-        poll.register(*wanted)
-    left = min([*due, deadline]) - time.monotonic()
-    if not line.has_more:
-        poll.poll(max(0.0, left) * 1000 + 1)
-    messages, ended = line.receive()
-    if line.is_open and not line.is_attached:
-        line.attached()  # the request is out: from here on a loss is one to come back from
-    for data in messages:
-        match wire.decode_server(data):
-            case wire.Event(fields) if fields.get("event") in _ANSWERS:
-                return fields
-            case wire.Violation(reason):
-                raise Left(FAILED, f"the server sent a malformed message: {printable(reason)}")
-            case _:
-                pass
-    if ended is not None:
-        line.closed(ended)
-    line.keep_time(time.monotonic(), deaf=False)
-    return None
+class _Question(Errand):
+    """An errand whose first message is a request in place of an attach."""
+
+    def __init__(self, target: Target, fields: dict[str, Any]) -> None:
+        super().__init__(target, resolve(target), {})
+        self.answer: dict[str, Any] = {}
+        self._fields = fields
+
+    def greeting(self) -> bytes:
+        return wire.encode(wire.Request(self._fields))
+
+    def take(self, message: wire.ServerMessage) -> None:
+        if isinstance(message, wire.Event) and message.name in _ANSWERS:
+            self.answer, self.is_done = message.fields, True
+
+    def after_turn(self) -> None:
+        if self.line.is_open and not self.line.is_attached:
+            self.line.attached()  # the request is out: from here on a loss is one to come back from

@@ -34,10 +34,11 @@ class Errand:
         self.is_done = False
         self.hello: Hello | None = None
         self.status: int | None = None
-        self.line = Line(target, addresses, self._greeting)
+        self.line = Line(target, addresses, self.greeting)
         self._attach = {"session": target.session, "role": "view", "returns": True, **attach}
 
-    def _greeting(self) -> bytes:
+    def greeting(self) -> bytes:
+        """Return the first message of each connection."""
         return wire.encode(wire.Attach(self._attach | self.resumed()))
 
     def wants(self) -> tuple[int, int] | None:
