@@ -1,4 +1,4 @@
-"""Errands that find out where a session is: the picture of its screen, or only its offset."""
+"""Errands that find out what became of a session: its picture, its offset, its end."""
 
 from __future__ import annotations
 
@@ -86,6 +86,15 @@ class Begin(Errand):
 
     def take_hello(self, hello: Hello, *, is_same: bool) -> None:  # noqa: ARG002
         self.is_done = True
+
+
+class End(Errand):
+    """Waits for the program's end, and wants no output."""
+
+    def __init__(self, target: Target, addresses: list[Address]) -> None:
+        # Who has the status does not come back: nobody needs to be waited for.
+        fields = {"from": "end", "hidden": True, "returns": False}
+        super().__init__(target, addresses, fields)
 
 
 def resize(emulator: Emulator, fields: dict[str, Any]) -> None:

@@ -7,10 +7,13 @@ import os
 import select
 import signal
 import time
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.arguments import Failure
 from ptykeep import state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Container(NamedTuple):
@@ -71,9 +74,24 @@ def every() -> list[Container]:
     return [Container(dirs, i, state.container_dir(dirs, i)) for i in state.list_containers(dirs)]
 
 
-def signal_keeper(container: Container, number: signal.Signals) -> bool:
+def signal_keeper(container: Container, number: int) -> bool:
     """Send a signal to the keeper; return whether there is one."""
-    pid = container.keeper_pid
+    return _signal(lambda: container.keeper_pid, number)
+
+
+def signal_program(container: Container, number: int) -> bool:
+    """Send a signal to the container's program; return whether it runs."""
+
+    def pid() -> int | None:
+        fields = container.read_state()
+        found: int | None = fields.get("pid") if fields["status"] == "running" else None
+        return found
+
+    return _signal(pid, number)
+
+
+def _signal(read_pid: Callable[[], int | None], number: int) -> bool:
+    pid = read_pid()
     if pid is None:
         return False
     try:
@@ -81,7 +99,7 @@ def signal_keeper(container: Container, number: signal.Signals) -> bool:
     except ProcessLookupError:
         return False
     try:
-        if container.keeper_pid == pid:  # else it ended between the two, and the pid is another's
+        if read_pid() == pid:  # else it ended between the two, and the pid is another's
             signal.pidfd_send_signal(fd, number)
             return True
         return False

@@ -24,6 +24,8 @@ VERBS: Final = {
     "expect": "wait until something is on a session's screen, or is printed",
     "size": "choose whose window decides how large a terminal is",
     "share": "make a link that lets others watch or drive",
+    "wait": "wait until programs end, and print their exit statuses",
+    "kill": "send a signal to programs",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",
     "doctor": "try what this host allows, and say what is missing",
