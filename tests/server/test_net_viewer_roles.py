@@ -110,6 +110,22 @@ def test_a_client_that_comes_back_goes_on_typing(served: Served) -> None:
     assert served.typed(6) == b"second"
 
 
+def test_a_driver_that_comes_back_drives(served: Served) -> None:
+    """Though nobody has noticed yet that its old connection is dead."""
+    served.session.people.one_driver = True
+    old = served.attached(client=CLIENT)
+    other = served.attached()
+    old.type(b"a")
+    assert served.typed(1) == b"a"
+    again = served.attached(client=CLIENT)
+    other.type(b"x")
+    other.wait_until(lambda: other.taken == 1)
+    again.type(b"b")
+
+    assert served.typed(1) == b"b"
+    assert served.session.people.driver == again.hello["id"]
+
+
 def test_who_loses_the_turn_goes_on_being_served(served: Served) -> None:
     """Also with input that the program has not taken: what is typed now is after that."""
     served.session.people.one_driver = True

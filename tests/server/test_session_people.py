@@ -49,9 +49,39 @@ def test_who_asked_first_drives_when_the_driver_leaves() -> None:
     first, second, third = (people.join("control", name).number for name in ("a", "b", "c"))
     people.ask(third)
     people.ask(second)
+    people.ask(third)
     people.leave(first)
+    drove = people.driver
+    people.leave(third)
 
-    assert people.driver == second  # in the order of coming among those who ask
+    assert (drove, people.driver) == (third, second)
+
+
+def test_who_comes_back_keeps_the_turn() -> None:
+    """And its place among those who ask, whatever becomes of the connection that it had before."""
+    people = People(one_driver=True)
+    driver, asks, other = (people.join("control", "").number for _ in range(3))
+    people.ask(asks)
+    people.ask(other)
+    again, asks_again = people.join("control", "").number, people.join("control", "").number
+    people.succeed(driver, again)
+    people.succeed(asks, asks_again)
+    people.leave(driver)
+    people.leave(asks)
+    drove = people.driver
+    people.leave(again)
+
+    assert (drove, people.driver) == (again, asks_again)
+
+
+def test_who_comes_back_to_watch_has_no_turn() -> None:
+    """It is for the next."""
+    people = People(one_driver=True)
+    driver = people.join("control", "").number
+    people.succeed(driver, people.join("view", "").number)
+    people.leave(driver)
+
+    assert people.driver is None
 
 
 def test_without_turns_everybody_types() -> None:

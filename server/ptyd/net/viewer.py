@@ -175,6 +175,7 @@ class Viewer:
         typist.sender = self
         if isinstance(before, Viewer):
             before.replaced()
+            session.people.succeed(before.number, self.number)
         return typist
 
     def _offer(self, session: Session, rows: int, cols: int, *, active: bool) -> None:

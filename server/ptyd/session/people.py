@@ -26,7 +26,8 @@ class Person:
         self.number = number
         self.role = role
         self.name = name or f"{'viewer' if role == VIEW else 'guest'}-{number}"
-        self.asks = False
+        self.asked = 0
+        """When it asked to drive: after those with a smaller number; 0 if it does not."""
 
 
 class People:
@@ -38,6 +39,7 @@ class People:
         self.typed: int | None = None
         self._people: dict[int, Person] = {}
         self._next = 1
+        self._requests = 0
 
     def join(self, role: str, name: str) -> Person:
         """Add somebody; the first who may type drives."""
@@ -52,8 +54,18 @@ class People:
         """Remove somebody; who asked first drives next, or whoever asks."""
         self._people.pop(number, None)
         if self.driver == number:
-            asking = [p.number for p in self._people.values() if p.asks]
-            self._hand_to(asking[0] if asking else None)
+            asking = [person for person in self._people.values() if person.asked]
+            first = min(asking, key=lambda person: person.asked, default=None)
+            self._hand_to(first.number if first else None)
+
+    def succeed(self, before: int, number: int) -> None:
+        """A client is here anew, before its old connection is known to be dead: it goes on."""
+        person, old = self._people[number], self._people.get(before)
+        if old is None or person.role == VIEW:
+            return
+        person.asked, old.asked = old.asked, 0
+        if self.driver == before:
+            self._hand_to(number)
 
     def rename(self, number: int, name: str) -> None:
         person = self._people[number]
@@ -90,7 +102,9 @@ class People:
         if self.driver in (None, number) or person.role == OWNER:
             self._hand_to(number)
             return True
-        person.asks = True
+        if not person.asked:
+            self._requests += 1
+            person.asked = self._requests
         return False
 
     def grant(self, by: int, to: int) -> bool:
@@ -105,7 +119,7 @@ class People:
     def _hand_to(self, number: int | None) -> None:
         self.driver = number
         if number is not None:
-            self._people[number].asks = False
+            self._people[number].asked = 0
 
     def __len__(self) -> int:
         return len(self._people)
@@ -124,7 +138,7 @@ class People:
                     "role": person.role,
                     "typed": person.number == self.typed,
                     "driver": self.one_driver and person.number == self.driver,
-                    "asks": person.asks,
+                    "asks": person.asked > 0,
                 }
                 for person in shown
             ],

@@ -101,6 +101,8 @@ class Session:
         self._another_round = False
         self.full = False
         self._retrying: asyncio.TimerHandle | None = None
+        self._is_unwritten = False  # that it has started
+        self._delayed_size: Size | None = None  # there was no room to write it down
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
@@ -130,12 +132,19 @@ class Session:
         if started:
             return
         self._forget_epoch()
+        self._is_unwritten = True
         try:
+            self._write_start()
+        except Full:
+            self._set_full()
+
+    def _write_start(self) -> None:
+        """Write down that the program has started, if nobody has; raise Full."""
+        if self._is_unwritten:
             self.journal.mark(START, self.epoch)
             if self.tty:
                 self.journal.mark(RESIZE, *self.size)
-        except Full:
-            self._set_full()
+            self._is_unwritten = False
 
     def _forget_epoch(self) -> None:
         """What was before this program's start is not its own."""
@@ -292,14 +301,17 @@ class Session:
     # Size
 
     def resize(self, rows: int, cols: int) -> None:
-        """Set the terminal's size, an ordered event of the journal."""
+        """Set the terminal's size, an ordered event of the journal: where it is full, later."""
         size = clamp(rows, cols)
+        self._delayed_size = None
         if not self.tty or self.status is not None or size == self.size:
             return
         try:
             self.marks.add(self.journal.mark(RESIZE, *size))
         except Full:
+            self._delayed_size = size
             self._set_full()
+            return
         self.size = size
         self.pictures.resized()
         fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
@@ -354,10 +366,18 @@ class Session:
 
     def _retry(self) -> None:
         self._retrying = None
+        try:
+            self._write_start()
+        except Full:
+            self._set_full()
         for intake in self._intakes:
-            self._gather(intake)
             if self._retrying is not None:
                 return  # full as before: nobody needs to be told again
+            self._gather(intake)
+        if self._delayed_size is not None and self._retrying is None:
+            self.resize(*self._delayed_size)
+        if self._retrying is not None:
+            return
         self.full = False
         self.on_full()
         self._resume()
