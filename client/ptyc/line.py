@@ -33,6 +33,7 @@ _CLOSES: Final = {
     wire.CLOSE_VIOLATION: "the server found a malformed message",
     wire.CLOSE_KICKED: "disconnected by the owner",
     wire.CLOSE_GONE: "no such session",
+    wire.CLOSE_REPLACED: "another connection took this one's place",
     wire.CLOSE_TIMEOUT: "the server had to wait for too long",
 }
 

@@ -54,6 +54,7 @@ CLOSE_VIOLATION: Final = 4002
 CLOSE_KICKED: Final = 4003
 CLOSE_GONE: Final = 4004
 CLOSE_TIMEOUT: Final = 4005
+CLOSE_REPLACED: Final = 4006
 
 _U64: Final = struct.Struct("!BQ")
 _SNAPSHOT: Final = struct.Struct("!BQHH")

@@ -12,6 +12,13 @@ from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from ptyd_user import Ptyd
+    from wire_client import WireClient
+
+
+def here(client: WireClient) -> int:
+    """Return how many are attached."""
+    told = [event["count"] for event in client.events if event["event"] == "clients"]
+    return int(told[-1]) if told else 0
 
 
 def test_the_signal_goes_to_the_program(ptyd: Ptyd) -> None:
@@ -48,6 +55,7 @@ def test_waiting_for_one_that_removes_itself(ptyd: Ptyd) -> None:
     container = ptyd.start("--rm", "sh", "-c", "read line; exit 7")
     with ptyd.background("ptyd", "wait", container.name) as waiting:
         with container.attach() as client:
+            client.wait_until(lambda: here(client) == 2)
             client.type("go\n")
             client.read_to_end()
         printed, errors = waiting.communicate(timeout=40)

@@ -126,6 +126,16 @@ def test_a_driver_that_comes_back_drives(served: Served) -> None:
     assert served.session.people.driver == again.hello["id"]
 
 
+def test_one_client_has_one_connection(served: Served) -> None:
+    """The older one is closed, so that two never swallow each other's input."""
+    old = served.attached(client=CLIENT)
+    again = served.attached(client=CLIENT)
+
+    assert old.read_to_end()[0] == 4006
+    again.type(b"a")
+    assert served.typed(1) == b"a"
+
+
 def test_who_loses_the_turn_goes_on_being_served(served: Served) -> None:
     """Also with input that the program has not taken: what is typed now is after that."""
     served.session.people.one_driver = True

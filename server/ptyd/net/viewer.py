@@ -19,6 +19,7 @@ from ptywire.message import (
     CLOSE_EXITED,
     CLOSE_GONE,
     CLOSE_REFUSED,
+    CLOSE_REPLACED,
     CLOSE_VIOLATION,
     SIGNALS,
     Ack,
@@ -176,6 +177,7 @@ class Viewer:
         if isinstance(before, Viewer):
             before.replaced()
             session.people.succeed(before.number, self.number)
+            before._websocket.close(CLOSE_REPLACED, "this client is here anew")
         return typist
 
     def _offer(self, session: Session, rows: int, cols: int, *, active: bool) -> None:
