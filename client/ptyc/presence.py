@@ -78,7 +78,8 @@ class Presence:
 
     def take_clients(self, fields: dict[str, Any], now: float) -> None:
         """Take a ``clients`` event."""
-        asked = self.company.asking
+        # Who comes to drive, and never saw anybody ask, hears of all who do.
+        asked = self.company.asking if self.company.may_grant else []
         self._tell(*self.company.take(fields, quiet=now < self._quiet_until))
         if self.company.may_grant:
             grant = f": {self._key(GRANT)} lets them" if self._key(GRANT) else ""

@@ -146,6 +146,17 @@ def test_turns_are_asked_for_and_given(server: FakePtyd, user: TerminalUser) -> 
     finish(peer, user)
 
 
+def test_who_comes_to_drive_hears_of_those_who_ask(server: FakePtyd, user: TerminalUser) -> None:
+    """They asked another, who left."""
+    peer, _ = server.attached(id=1)
+    bob = person(3, "bob", asks=True)
+    tell(peer, person(1, "me"), person(2, "ada", driver=True), bob, one_driver=True)
+    user.sees("ada drives")
+    tell(peer, person(1, "me", driver=True), bob, one_driver=True)
+    user.sees("bob asks to drive: ctrl-p g lets them\x1b\\\x07")
+    finish(peer, user)
+
+
 def test_without_detach_keys_there_are_no_commands(server: FakePtyd) -> None:
     """Everything typed is the program's."""
     user = TerminalUser("--detach-keys", "", server.link)

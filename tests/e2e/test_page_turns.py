@@ -164,7 +164,7 @@ def test_a_name_is_text_and_is_kept(chromium: Chromium, bash: Container, tmp_pat
     ada.page.fill("#rename-name", "eve")
     ada.picture(tmp_path / "rename.png")
     ada.page.keyboard.press("Escape")
-    ada.page.wait_for_function("document.activeElement.matches('.xterm-helper-textarea')")
+    ada.page.wait_for_function("document.activeElement?.matches('.xterm-helper-textarea')")
     ada.wait_for(PROMPT)
     ada.enter("echo focused")
     ada.wait_for("^focused$")
@@ -228,6 +228,25 @@ def test_on_a_phone_ones_name_can_be_changed_while_another_drives(
         assert box is not None
         assert box["x"] + box["width"] <= 390
         assert box["width"] > 20
+
+
+def test_ones_name_is_within_reach_in_a_crowd(
+    chromium: Chromium, bash: Container, tmp_path: Path
+) -> None:
+    """On a phone there is no room for all, but always for oneself."""
+    with contextlib.ExitStack() as stack:
+        for number in range(8):
+            stack.enter_context(bash.attach(name=f"person {number}", rows=20, cols=70))
+        phone = chromium.open(bash.link(), phone=True)
+        phone.page.wait_for_function("document.querySelectorAll('#people li').length === 9")
+        phone.picture(tmp_path / "crowd.png")
+        box = phone.page.locator("#people button").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
+        phone.page.tap("#people button")
+
+        phone.page.wait_for_selector("#rename[open]")
+        phone.page.close()
 
 
 def test_a_click_on_ones_name_outlives_a_new_list(chromium: Chromium, bash: Container) -> None:
