@@ -132,6 +132,9 @@ class Resources(NamedTuple):
     """A list such as ``0-3,5``."""
     mems: str = ""
     pids: int | None = None
+    swappiness: int | None = None
+    """0 to 100; v1's alone, as the next."""
+    no_oom_killer: bool = False
     devices: tuple[DeviceRule, ...] = ()
     """In order: a later one overrides those before it."""
 

@@ -21,6 +21,7 @@ from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Pr
 from ptylaunch.policy import read_policy
 from ptylaunch.resources import read_cgroups_path, read_limits
 from ptylaunch.seccomp import compile_policy
+from ptylaunch.target import KINDS
 from ptylaunch.value import absolute_at as _absolute
 from ptylaunch.value import as_dict as _as_dict
 from ptylaunch.value import bad as _bad
@@ -42,6 +43,8 @@ NAMESPACES: Final = {
     "network": sc.CLONE_NEWNET,
     "cgroup": sc.CLONE_NEWCGROUP,
 }
+
+_FILES: Final = {flag: name for name, flag in KINDS}
 
 _UNSUPPORTED: Final = (
     ("process", "apparmorProfile"),
@@ -92,12 +95,13 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     init = annotations.get(INIT_ANNOTATION) == "true"
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
-    sysctl = _sysctl(linux, namespaces)
-    domainname = _own_name(spec, "domainname", namespaces)
+    own = namespaces | _not_ours(joined)
+    sysctl = _sysctl(linux, own)
+    domainname = _own_name(spec, "domainname", own)
     if domainname and dict(sysctl).get("kernel/domainname", domainname) != domainname:
         raise _bad("linux.sysctl: kernel.domainname is not domainname")
     return Plan(
-        root=os.path.join(bundle, _str(root, "path", "root.path")),
+        root=_root(bundle, _str(root, "path", "root.path")),
         root_readonly=_bool(root, "readonly", "root.readonly"),
         propagation=_propagation(linux),
         namespaces=namespaces,
@@ -112,7 +116,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         masked=_paths(linux, "maskedPaths"),
         readonly=_paths(linux, "readonlyPaths"),
         sysctl=sysctl,
-        hostname=_own_name(spec, "hostname", namespaces),
+        hostname=_own_name(spec, "hostname", own),
         domainname=domainname,
         init=init,
         hooks=read_hooks(spec),
@@ -127,6 +131,16 @@ def read_id_maps(spec: dict[str, Any]) -> tuple[tuple[IdRange, ...], tuple[IdRan
     linux = _dict(spec, "linux", "linux")
     namespaces, _ = _namespaces(linux)
     return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
+
+
+def _root(bundle: str, path: str) -> str:
+    """Return where the root is; a link in the bundle must not make it something else's."""
+    place = os.path.join(bundle, path)
+    inside = os.path.normpath(place).startswith(bundle.rstrip("/") + "/")
+    real = os.path.realpath(bundle).rstrip("/") + "/"
+    if inside and not os.path.realpath(place).startswith(real):
+        raise _bad(f"root.path {path!r}: a link leads out of the bundle")
+    return place
 
 
 def _refuse_unsupported(spec: dict[str, Any]) -> None:
@@ -160,6 +174,18 @@ def _namespaces(linux: dict[str, Any]) -> tuple[int, tuple[tuple[int, str], ...]
     if not flags & sc.CLONE_NEWNS:
         raise _bad("linux.namespaces must have a mount namespace")
     return flags, tuple(joined.items())
+
+
+def _not_ours(joined: tuple[tuple[int, str], ...]) -> int:
+    """Return the flags of those that are there and are not the caller's own: the host's."""
+    flags = 0
+    for flag, path in joined:
+        try:
+            ours = os.path.samestat(os.stat(path), os.stat(f"/proc/self/ns/{_FILES[flag]}"))
+        except OSError:
+            continue  # joining it will tell
+        flags |= 0 if ours else flag
+    return flags
 
 
 def _id_map(linux: dict[str, Any], key: str, namespaces: int) -> tuple[IdRange, ...]:
