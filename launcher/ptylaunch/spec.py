@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 import posixpath
-import resource
 import stat
 from typing import Any, Final, cast
 
 from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
-from ptylaunch.capability import mask_of
 from ptylaunch.hook import read_hooks
 from ptylaunch.options import parse_options, propagation_of
-from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
-from ptylaunch.policy import read_policy
+from ptylaunch.plan import Device, IdRange, Mount, Plan
+from ptylaunch.programspec import read_program
 from ptylaunch.resources import read_cgroups_path, read_limits
-from ptylaunch.seccomp import compile_policy
 from ptylaunch.target import KINDS
 from ptylaunch.value import absolute_at as _absolute
 from ptylaunch.value import as_dict as _as_dict
@@ -256,74 +253,6 @@ def _mount(
         data=data,
         layers=layers,
     )
-
-
-def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
-    """Check the ``process`` of a spec, or of ``exec --process``; LaunchFailed("spec", …).
-
-    ``linux`` is the spec's, for what holds for every program of the box.
-    """
-    user = _dict(process, "user", "process.user")
-    size = _dict(process, "consoleSize", "process.consoleSize")
-    args = _strings(process, "args", "process.args")
-    if not args or not args[0]:
-        raise _bad("process.args must name a program")
-    if any("\0" in text for text in (*args, *_strings(process, "env", "process.env"))):
-        raise _bad("process.args and process.env cannot hold a NUL byte")
-    groups = _list(user, "additionalGids", "process.user.additionalGids")
-    if not all(type(group) is int and group >= 0 for group in groups):  # True is no id
-        raise _bad("process.user.additionalGids must be numbers that are not negative")
-    umask: int = _int(user, "umask", "process.user.umask", 0o022)
-    adjust = process.get("oomScoreAdj")
-    if adjust is not None and type(adjust) is not int:
-        raise _bad("process.oomScoreAdj must be an integer")
-    policy = read_policy(linux)
-    unsized = 0 if process.get("consoleSize") is None else None  # it is whole, or not there
-    return Program(
-        args=args,
-        env=_strings(process, "env", "process.env"),
-        cwd=_absolute(process, "cwd", "process.cwd"),
-        uid=_int(user, "uid", "process.user.uid", 0),
-        gid=_int(user, "gid", "process.user.gid", 0),
-        groups=tuple(cast("list[int]", groups)),
-        umask=umask,
-        capabilities=_capabilities(process),
-        no_new_privileges=_bool(process, "noNewPrivileges", "process.noNewPrivileges"),
-        limits=tuple(
-            _limit(_as_dict(entry, "process.rlimits"))
-            for entry in _list(process, "rlimits", "process.rlimits")
-        ),
-        oom_score_adj=adjust,
-        terminal=_bool(process, "terminal", "process.terminal"),
-        rows=_int(size, "height", "process.consoleSize.height", unsized) & 0xFFFF,
-        cols=_int(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
-        seccomp=None if policy is None else compile_policy(policy),
-    )
-
-
-def _capabilities(process: dict[str, Any]) -> Capabilities:
-    where = "process.capabilities"
-    sets = _dict(process, "capabilities", where)
-
-    def mask(key: str) -> int:
-        try:
-            return mask_of(_strings(sets, key, f"{where}.{key}"))
-        except ValueError as error:
-            raise _bad(f"{where}.{key}: there is no {error}") from None
-
-    return Capabilities(
-        mask("bounding"), mask("effective"), mask("permitted"), mask("inheritable"), mask("ambient")
-    )
-
-
-def _limit(fields: dict[str, Any]) -> Limit:
-    name = _str(fields, "type", "process.rlimits.type")
-    number = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
-    if not isinstance(number, int):
-        raise _bad(f"process.rlimits: there is no {name!r}")
-    soft, hard = (_int(fields, key, f"process.rlimits.{key}") for key in ("soft", "hard"))
-    top = 1 << 63  # RLIM_INFINITY is -1 in Python and 2**64-1 in JSON
-    return Limit(number, soft if soft < top else -1, hard if hard < top else -1)
 
 
 def _device(entry: object, where: str) -> Device:
