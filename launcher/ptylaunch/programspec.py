@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Any, cast
 
+from ptylaunch.attribute import read_attributes
 from ptylaunch.capability import mask_of
 from ptylaunch.plan import Capabilities, Limit, Program
 from ptylaunch.policy import read_policy
@@ -62,6 +63,7 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
         rows=int_at(size, "height", "process.consoleSize.height", unsized) & 0xFFFF,
         cols=int_at(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
         seccomp=None if policy is None else compile_policy(policy),
+        attributes=read_attributes(process, linux),
     )
 
 

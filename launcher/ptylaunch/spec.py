@@ -46,10 +46,7 @@ _FILES: Final = {flag: name for name, flag in KINDS}
 _UNSUPPORTED: Final = (
     ("process", "apparmorProfile"),
     ("process", "selinuxLabel"),
-    ("process", "scheduler"),
-    ("process", "ioPriority"),
     ("linux", "intelRdt"),
-    ("linux", "personality"),
     ("linux", "mountLabel"),
     ("linux", "timeOffsets"),
     ("linux", "memoryPolicy"),
