@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.join import confine
-from ptylaunch.spec import read_program
+from ptylaunch.programspec import read_program
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Program

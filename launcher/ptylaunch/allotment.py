@@ -37,6 +37,11 @@ class Write(NamedTuple):
 def update(cgroup: Cgroup, resources: Resources) -> None:
     """Set the limits that are asked for; LaunchFailed("cgroup", …), and all are as before."""
     _demand(cgroup, resources)
+    if not cgroup.v1_folder("memory") and (
+        resources.swappiness is not None or resources.no_oom_killer
+    ):
+        detail = "cgroups v2 have neither memory.swappiness nor memory.disableOOMKiller"
+        raise LaunchFailed(STAGE, errno.ENOTSUP, detail)
     undo: list[tuple[str, str]] = []
     try:
         if cgroup.has("cpuset"):
@@ -65,6 +70,8 @@ def writes_v1(limits: Resources) -> list[Write]:
         ("memory", "memory.limit_in_bytes", limits.memory),
         ("memory", "memory.memsw.limit_in_bytes", limits.swap),
         ("memory", "memory.soft_limit_in_bytes", limits.reservation),
+        ("memory", "memory.swappiness", limits.swappiness),
+        ("memory", "memory.oom_control", 1 if limits.no_oom_killer else None),
         ("cpu", "cpu.shares", limits.shares),
         ("cpu", "cpu.cfs_period_us", limits.period),
         ("cpu", "cpu.cfs_quota_us", limits.quota),

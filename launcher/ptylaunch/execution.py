@@ -17,11 +17,11 @@ from ptylaunch.creation import read_object
 from ptylaunch.errors import LaunchFailed, Refused
 from ptylaunch.folder import Folder, write_whole
 from ptylaunch.join import Joining, confine, join
+from ptylaunch.programspec import read_program
 from ptylaunch.reap import reap
 from ptylaunch.record import read_cgroup, read_config, read_record, status_of
 from ptylaunch.relay import wait_for
 from ptylaunch.sealed import seal_self
-from ptylaunch.spec import read_program
 from ptylaunch.target import open_target
 from ptylaunch.value import dict_at, strings_at
 

@@ -220,6 +220,7 @@ def confine(program: Program, box: Program) -> Program:
         limits=(*program.limits, *highest.values()),
         oom_score_adj=its if score is None else score,
         seccomp=box.seccomp,
+        attributes=program.attributes._replace(personality=box.attributes.personality),
     )
 
 

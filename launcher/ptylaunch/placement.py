@@ -115,6 +115,7 @@ def asked(resources: Resources) -> set[str]:
     """Return the controllers without which these limits cannot be kept."""
     groups = (
         ("memory", (resources.memory, resources.swap, resources.reservation)),
+        ("memory", (resources.swappiness, resources.no_oom_killer or None)),
         ("cpu", (resources.shares, resources.quota, resources.period)),
         ("cpuset", (resources.cpus or None, resources.mems or None)),
         ("pids", (resources.pids,)),

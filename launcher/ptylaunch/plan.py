@@ -73,6 +73,15 @@ class Filter(NamedTuple):
     flags: int
 
 
+class Attributes(NamedTuple):
+    """How the kernel is to treat a program (``attribute``); None is left as it is."""
+
+    scheduler: bytes | None = None
+    """A struct sched_attr (sched_setattr(2))."""
+    io_priority: int | None = None
+    personality: int | None = None
+
+
 class Program(NamedTuple):
     """What is executed, and as whom. ``groups`` are the supplementary ones."""
 
@@ -91,6 +100,7 @@ class Program(NamedTuple):
     rows: int
     cols: int
     seccomp: Filter | None = None
+    attributes: Attributes = Attributes()
 
 
 class Device(NamedTuple):
@@ -132,6 +142,9 @@ class Resources(NamedTuple):
     """A list such as ``0-3,5``."""
     mems: str = ""
     pids: int | None = None
+    swappiness: int | None = None
+    """0 to 100; v1's alone, as the next."""
+    no_oom_killer: bool = False
     devices: tuple[DeviceRule, ...] = ()
     """In order: a later one overrides those before it."""
 

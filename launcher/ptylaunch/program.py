@@ -10,8 +10,8 @@ import stat
 import termios
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from ptylaunch import attribute, privilege
 from ptylaunch import channel as ch
-from ptylaunch import privilege
 from ptylaunch import syscall as sc
 from ptylaunch.account import Wanted, resolve
 from ptylaunch.child import FAILED, keep_only
@@ -45,6 +45,7 @@ def prepare(
         ch.send(sock, ch.LIMITS)
         if not ch.await_word(sock, ch.GO):
             os._exit(FAILED)
+    attribute.assume(program.attributes)
     privilege.assume(program, program.capabilities, no_new_privileges=program.no_new_privileges)
     # The change of identity made it what fs.suid_dumpable says (prctl(2)).
     sc.prctl(sc.PR_SET_DUMPABLE, 0)

@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 
 from ptylaunch.devicerule import read_rules
 from ptylaunch.plan import Resources
-from ptylaunch.value import bad, dict_at, str_at
+from ptylaunch.value import bad, bool_at, dict_at, str_at
 
 _WHERE: Final = "linux.resources"
 _KNOWN: Final = {
-    "memory": ("limit", "swap", "reservation"),
+    "memory": ("limit", "swap", "reservation", "swappiness", "disableOOMKiller"),
     "cpu": ("shares", "quota", "period", "cpus", "mems"),
     "pids": ("limit",),
 }
@@ -57,6 +57,8 @@ def read_resources(fields: dict[str, Any]) -> Resources:
         cpus=_list_of(cpu, "cpus"),
         mems=_list_of(cpu, "mems"),
         pids=_pids(pids),
+        swappiness=_swappiness(memory),
+        no_oom_killer=bool_at(memory, "disableOOMKiller", f"{_WHERE}.memory.disableOOMKiller"),
         devices=read_rules(fields, f"{_WHERE}.devices"),
     )
     _check_swap(resources)
@@ -80,9 +82,7 @@ def parse_list(text: str) -> frozenset[int]:
 def _group(fields: dict[str, Any], kind: str) -> dict[str, Any]:
     group = dict_at(fields, kind, f"{_WHERE}.{kind}")
     for key, value in group.items():
-        # Swappiness 0 asks for something, a 0 or false of the others does not.
-        if key not in _KNOWN[kind] and (value is not None if key == "swappiness"
-                                        else not _is_nothing(value)):  # fmt: skip
+        if key not in _KNOWN[kind] and not _is_nothing(value):
             raise bad(f"{_WHERE}.{kind}.{key} is not supported yet")
     return group
 
@@ -102,6 +102,14 @@ def _limit(group: dict[str, Any], kind: str, key: str) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or not -1 <= value < 1 << 63:
         raise bad(f"{_WHERE}.{kind}.{key} must be a number, -1 for no limit")
     return value or None
+
+
+def _swappiness(group: dict[str, Any]) -> int | None:
+    """Here 0 asks for something."""
+    value = group.get("swappiness")
+    if value is not None and (type(value) is not int or not 0 <= value <= 100):
+        raise bad(f"{_WHERE}.memory.swappiness must be a number from 0 to 100")
+    return value
 
 
 def _pids(group: dict[str, Any]) -> int | None:

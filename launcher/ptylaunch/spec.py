@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import posixpath
-import resource
 import stat
 from typing import Any, Final, cast
 
 from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
-from ptylaunch.capability import mask_of
 from ptylaunch.hook import read_hooks
 from ptylaunch.options import parse_options, propagation_of
-from ptylaunch.plan import Capabilities, Device, IdRange, Limit, Mount, Plan, Program
-from ptylaunch.policy import read_policy
+from ptylaunch.plan import Device, IdRange, Mount, Plan
+from ptylaunch.programspec import read_program
 from ptylaunch.resources import read_cgroups_path, read_limits
-from ptylaunch.seccomp import compile_policy
+from ptylaunch.target import KINDS
 from ptylaunch.value import absolute_at as _absolute
 from ptylaunch.value import as_dict as _as_dict
 from ptylaunch.value import bad as _bad
@@ -43,13 +41,12 @@ NAMESPACES: Final = {
     "cgroup": sc.CLONE_NEWCGROUP,
 }
 
+_FILES: Final = {flag: name for name, flag in KINDS}
+
 _UNSUPPORTED: Final = (
     ("process", "apparmorProfile"),
     ("process", "selinuxLabel"),
-    ("process", "scheduler"),
-    ("process", "ioPriority"),
     ("linux", "intelRdt"),
-    ("linux", "personality"),
     ("linux", "mountLabel"),
     ("linux", "timeOffsets"),
     ("linux", "memoryPolicy"),
@@ -92,12 +89,13 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     init = annotations.get(INIT_ANNOTATION) == "true"
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
-    sysctl = _sysctl(linux, namespaces)
-    domainname = _own_name(spec, "domainname", namespaces)
+    own = namespaces | _not_ours(joined)
+    sysctl = _sysctl(linux, own)
+    domainname = _own_name(spec, "domainname", own)
     if domainname and dict(sysctl).get("kernel/domainname", domainname) != domainname:
         raise _bad("linux.sysctl: kernel.domainname is not domainname")
     return Plan(
-        root=os.path.join(bundle, _str(root, "path", "root.path")),
+        root=_root(bundle, _str(root, "path", "root.path")),
         root_readonly=_bool(root, "readonly", "root.readonly"),
         propagation=_propagation(linux),
         namespaces=namespaces,
@@ -112,7 +110,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         masked=_paths(linux, "maskedPaths"),
         readonly=_paths(linux, "readonlyPaths"),
         sysctl=sysctl,
-        hostname=_own_name(spec, "hostname", namespaces),
+        hostname=_own_name(spec, "hostname", own),
         domainname=domainname,
         init=init,
         hooks=read_hooks(spec),
@@ -127,6 +125,16 @@ def read_id_maps(spec: dict[str, Any]) -> tuple[tuple[IdRange, ...], tuple[IdRan
     linux = _dict(spec, "linux", "linux")
     namespaces, _ = _namespaces(linux)
     return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
+
+
+def _root(bundle: str, path: str) -> str:
+    """Return where the root is; a link in the bundle must not make it something else's."""
+    place = os.path.join(bundle, path)
+    inside = os.path.normpath(place).startswith(bundle.rstrip("/") + "/")
+    real = os.path.realpath(bundle).rstrip("/") + "/"
+    if inside and not os.path.realpath(place).startswith(real):
+        raise _bad(f"root.path {path!r}: a link leads out of the bundle")
+    return place
 
 
 def _refuse_unsupported(spec: dict[str, Any]) -> None:
@@ -160,6 +168,18 @@ def _namespaces(linux: dict[str, Any]) -> tuple[int, tuple[tuple[int, str], ...]
     if not flags & sc.CLONE_NEWNS:
         raise _bad("linux.namespaces must have a mount namespace")
     return flags, tuple(joined.items())
+
+
+def _not_ours(joined: tuple[tuple[int, str], ...]) -> int:
+    """Return the flags of those that are there and are not the caller's own: the host's."""
+    flags = 0
+    for flag, path in joined:
+        try:
+            ours = os.path.samestat(os.stat(path), os.stat(f"/proc/self/ns/{_FILES[flag]}"))
+        except OSError:
+            continue  # joining it will tell
+        flags |= 0 if ours else flag
+    return flags
 
 
 def _id_map(linux: dict[str, Any], key: str, namespaces: int) -> tuple[IdRange, ...]:
@@ -230,74 +250,6 @@ def _mount(
         data=data,
         layers=layers,
     )
-
-
-def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
-    """Check the ``process`` of a spec, or of ``exec --process``; LaunchFailed("spec", …).
-
-    ``linux`` is the spec's, for what holds for every program of the box.
-    """
-    user = _dict(process, "user", "process.user")
-    size = _dict(process, "consoleSize", "process.consoleSize")
-    args = _strings(process, "args", "process.args")
-    if not args or not args[0]:
-        raise _bad("process.args must name a program")
-    if any("\0" in text for text in (*args, *_strings(process, "env", "process.env"))):
-        raise _bad("process.args and process.env cannot hold a NUL byte")
-    groups = _list(user, "additionalGids", "process.user.additionalGids")
-    if not all(type(group) is int and group >= 0 for group in groups):  # True is no id
-        raise _bad("process.user.additionalGids must be numbers that are not negative")
-    umask: int = _int(user, "umask", "process.user.umask", 0o022)
-    adjust = process.get("oomScoreAdj")
-    if adjust is not None and type(adjust) is not int:
-        raise _bad("process.oomScoreAdj must be an integer")
-    policy = read_policy(linux)
-    unsized = 0 if process.get("consoleSize") is None else None  # it is whole, or not there
-    return Program(
-        args=args,
-        env=_strings(process, "env", "process.env"),
-        cwd=_absolute(process, "cwd", "process.cwd"),
-        uid=_int(user, "uid", "process.user.uid", 0),
-        gid=_int(user, "gid", "process.user.gid", 0),
-        groups=tuple(cast("list[int]", groups)),
-        umask=umask,
-        capabilities=_capabilities(process),
-        no_new_privileges=_bool(process, "noNewPrivileges", "process.noNewPrivileges"),
-        limits=tuple(
-            _limit(_as_dict(entry, "process.rlimits"))
-            for entry in _list(process, "rlimits", "process.rlimits")
-        ),
-        oom_score_adj=adjust,
-        terminal=_bool(process, "terminal", "process.terminal"),
-        rows=_int(size, "height", "process.consoleSize.height", unsized) & 0xFFFF,
-        cols=_int(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
-        seccomp=None if policy is None else compile_policy(policy),
-    )
-
-
-def _capabilities(process: dict[str, Any]) -> Capabilities:
-    where = "process.capabilities"
-    sets = _dict(process, "capabilities", where)
-
-    def mask(key: str) -> int:
-        try:
-            return mask_of(_strings(sets, key, f"{where}.{key}"))
-        except ValueError as error:
-            raise _bad(f"{where}.{key}: there is no {error}") from None
-
-    return Capabilities(
-        mask("bounding"), mask("effective"), mask("permitted"), mask("inheritable"), mask("ambient")
-    )
-
-
-def _limit(fields: dict[str, Any]) -> Limit:
-    name = _str(fields, "type", "process.rlimits.type")
-    number = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
-    if not isinstance(number, int):
-        raise _bad(f"process.rlimits: there is no {name!r}")
-    soft, hard = (_int(fields, key, f"process.rlimits.{key}") for key in ("soft", "hard"))
-    top = 1 << 63  # RLIM_INFINITY is -1 in Python and 2**64-1 in JSON
-    return Limit(number, soft if soft < top else -1, hard if hard < top else -1)
 
 
 def _device(entry: object, where: str) -> Device:

@@ -213,8 +213,8 @@ def test_volume_is_shared(user: Podman) -> None:
 @pytest.mark.parametrize(
     ("words", "field"),
     [
-        (("--memory-swappiness=10",), "linux.resources.memory.swappiness"),
-        (("--memory=64m", "--oom-kill-disable"), "linux.resources.memory.disableOOMKiller"),
+        (("--cpu-rt-runtime=1000",), "linux.resources.cpu.realtimeRuntime"),
+        (("--device-read-bps=/dev/null:1mb",), "linux.resources.blockIO"),
     ],
 )
 def test_what_we_cannot_do_is_refused_by_name(

@@ -21,7 +21,7 @@ from typing import Any
 
 import box_driver as bd
 
-from ptylaunch import spec as specs
+from ptylaunch import programspec as specs
 from ptylaunch.container import Box, build
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.join import Joining, confine, join

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ptykeep.wish import LARGEST, check, read_request
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.spec import read_program
+from ptylaunch.programspec import read_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -94,12 +94,15 @@ def test_terminal_is_sent_over_the_console_socket(bundle: Path) -> None:
     assert output == b"33 101\r\n"
 
 
-def test_terminal_without_a_socket_is_refused(bundle: Path) -> None:
-    """Of one in the background, that is: in the foreground its terminal is shown on ours."""
+@pytest.mark.parametrize(("words", "status"), [(["create"], 1), (["run", "--detach"], 125)])
+def test_terminal_that_nobody_would_hold_is_refused(
+    bundle: Path, words: list[str], status: int
+) -> None:
+    """Who does not stay needs a console socket."""
     edit(bundle, terminal=True)
-    done = ptylaunch("run", "-d", "-b", str(bundle), "x")
+    done = ptylaunch(*words, "-b", str(bundle), "x")
 
-    assert done.returncode == 125
+    assert done.returncode == status
     assert "--console-socket" in done.stderr
 
 

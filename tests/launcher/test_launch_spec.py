@@ -67,7 +67,7 @@ def test_defaults_are_ocis() -> None:
         (["hooks"], {"prestart": []} | {"poststop": [1]}, "hooks.poststop[0] must be an object"),
         (["linux", "resources"], {"blockIO": {"weight": 9}}, "linux.resources.blockIO"),
         (["linux", "resources"], {"cpu": {"idle": 1}}, "linux.resources.cpu.idle"),
-        (["linux", "resources"], {"memory": {"swappiness": 0}}, "memory.swappiness"),
+        (["linux", "resources"], {"memory": {"swappiness": 101}}, "memory.swappiness"),
         (["linux", "resources"], {"memory": {"swap": 9}}, "memory.swap"),
         (["linux", "resources"], {"memory": {"limit": "1m"}}, "memory.limit"),
         (["linux", "resources"], {"memory": {"limit": True}}, "memory.limit"),
