@@ -274,6 +274,8 @@ def test_what_is_no_image_is_refused_with_a_line(anybody: Ptyd) -> None:
         (["--image=docker-archive:/x.tar"], "oci:DIR"),
         (["--image=busybox"], "oci:DIR"),
         (["--image=oci:"], "oci:DIR"),
+        (["--image="], "want a value"),
+        (["--rootfs="], "want a value"),
         (["--image=oci:/no/such:x"], "No such file"),
         (["--image=oci:/usr"], "oci-layout"),
         (["--image=oci:/x", "--rootfs=/y"], "exclude"),
