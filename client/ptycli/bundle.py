@@ -131,7 +131,7 @@ def make_root(
         root = shared_root(folder, maps, nosuid=nosuid)
     else:
         root = folder_root(folder, layers, maps, nosuid=nosuid, readonly=options.read_only)
-    return root, etc_mounts(f"{bundle}/etc", texts, owner, covered)
+    return root, etc_mounts(f"{bundle}/etc", texts, owner, covered, readonly=options.read_only)
 
 
 def claim_name(container: Container, options: argparse.Namespace) -> None:

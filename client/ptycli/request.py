@@ -92,6 +92,8 @@ def check(options: argparse.Namespace) -> None:
                 raise Failure(f"{text!r}: not UTF-8")
     if options.tty is None:
         options.tty = options.detach or (sys.stdin.isatty() and sys.stdout.isatty())
+    if options.image == "" or options.rootfs == "":
+        raise Failure("--image and --rootfs want a value")
     if options.image and (options.rootfs or options.writable):
         other = "--rootfs" if options.rootfs else "--writable"
         raise Failure(f"--image and {other} exclude each other: an image's box writes apart")

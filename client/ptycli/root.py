@@ -100,7 +100,12 @@ def find_folder(text: str) -> str:
 
 
 def etc_mounts(
-    folder: str, texts: dict[str, str], owner: tuple[int, int] | None, covered: set[str]
+    folder: str,
+    texts: dict[str, str],
+    owner: tuple[int, int] | None,
+    covered: set[str],
+    *,
+    readonly: bool,
 ) -> list[dict[str, Any]]:
     """Write who and where the box is into ``folder``; return mounts over /etc, as docker has them.
 
@@ -116,7 +121,7 @@ def etc_mounts(
         if owner is not None:
             os.chown(path, *owner)
         if f"/etc/{name}" not in covered:
-            options = ["bind", "rw", "nosuid", "nodev", "noexec"]
+            options = ["bind", "ro" if readonly else "rw", "nosuid", "nodev", "noexec"]
             mounts.append(_mount(f"/etc/{name}", "bind", path, options))
     return mounts
 

@@ -83,7 +83,9 @@ def mount_overlays(plan: Plan, sources: Sources, place_fd: int) -> dict[int, int
             try:
                 made[index] = _mount(mount, trees, f"{index}")
             except OSError as error:
-                detail = str(error.filename or mount.source)
+                assert mount.layers is not None
+                places = [*mount.layers.lower, *filter(None, [mount.layers.upper])]
+                detail = f"{error.filename or KIND} ({', '.join(places)})"
                 raise LaunchFailed(
                     f"mount {mount.target}", error.errno or errno.EIO, detail
                 ) from error

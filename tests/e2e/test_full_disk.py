@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from layouts import Layout, archive, entry
 from ptyd_user import Ptyd
 from waiting import wait_until
 
@@ -187,3 +188,17 @@ def test_a_program_is_stopped_on_a_full_disk(disk: SmallDisk) -> None:
     assert not os.path.exists(f"/proc/{container.pid}")
     disk.free()
     wait_until(lambda: container.state()["status"] == "exited")
+
+
+def test_an_image_that_has_no_room_leaves_nothing(disk: SmallDisk, tmp_path: Path) -> None:
+    """One line says why; half a tree takes no room."""
+    layout = Layout(tmp_path / "layout")
+    layer = archive([entry("large", os.urandom(6 << 20))])
+    layout.add(layout.manifest([layer], {"Cmd": ["true"]}))
+    done = disk.ptyd("run", f"--image=oci:{tmp_path}/layout")
+
+    assert (done.code, len(done.err.splitlines())) == (125, 1)
+    assert "No space left" in done.err
+    images = f"{disk.ptyd.seen_at}{disk.ptyd.root}/images"
+    assert os.listdir(f"{images}/trees") == os.listdir(f"{images}/unpacking") == []
+    assert disk.ptyd.left() == []

@@ -169,6 +169,22 @@ def test_a_stop_signal_is_the_images(place: Place, base: bytes) -> None:
     container.remove()
 
 
+def test_exec_enters_an_image(place: Place, base: bytes) -> None:
+    """With its users, its programs and variables, and what the box wrote."""
+    image = place.image(base, **CONFIG)
+    script = "touch /tmp/made; echo ready; exec cat"
+    container = place.ptyd.start(f"--image={image}", "sh", "-c", script)
+    with container.attach() as client:
+        client.read_until("ready")
+    script = "ls /tmp; echo $FOO; id -u"
+    done = place.ptyd("exec", container.id, "sh", "-c", script)
+    other = place.ptyd("exec", "-u", "0", container.id, "sh", "-c", script)
+    container.remove()
+
+    assert (done.code, done.out) == (0, b"made\nimage\n1000\n"), done.err
+    assert other.out == b"made\nimage\n0\n"
+
+
 def test_exposed_ports_are_published_when_asked(mine: Place, base: bytes) -> None:
     """-P: each on a free port of this host."""
     image = mine.image(base, **CONFIG)
@@ -197,21 +213,26 @@ def test_boxes_that_start_at_once_share_one_tree(place: Place, base: bytes) -> N
     assert place.unfinished() == []
 
 
-def test_half_a_tree_is_never_taken_for_one(place: Place, base: bytes) -> None:
-    """kill -9 in the middle of unpacking; the next start makes it anew."""
-    filler = archive([entry(f"filler/{number}", bytes(4000)) for number in range(20000)])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_half_a_tree_is_never_taken_for_one(
+    place: Place, base: bytes, number: signal.Signals
+) -> None:
+    """A signal in the middle of unpacking: nothing is used of it; the next start makes it anew."""
+    filler = archive([entry(f"filler/{name}", bytes(4000)) for name in range(20000)])
     image = place.image(base, filler)
     unpacking = Path(place.ptyd.root, "images/unpacking")
     with place.ptyd.background("ptyd", "run", "--rm", f"--image={image}", "true") as process:
         wait_until(lambda: list(unpacking.glob("*/root/filler/*")), what="the unpacking")
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(number)
+        code = process.wait()
 
     assert place.trees() == []
+    if number == signal.SIGINT:
+        assert (code, place.unfinished(), place.ptyd.left()) == (130, [], [])
     done = place.ptyd("run", "--rm", f"--image={image}", "sh", "-c", "ls /filler | cat")
     assert len(done.out.split()) == 20000
     assert place.unfinished() == []
-    place.ptyd("rm", "-f", *place.ptyd.names())
+    place.ptyd.remove_all()
 
 
 @pytest.mark.parametrize(
@@ -253,6 +274,8 @@ def test_what_is_no_image_is_refused_with_a_line(anybody: Ptyd) -> None:
         (["--image=docker-archive:/x.tar"], "oci:DIR"),
         (["--image=busybox"], "oci:DIR"),
         (["--image=oci:"], "oci:DIR"),
+        (["--image="], "want a value"),
+        (["--rootfs="], "want a value"),
         (["--image=oci:/no/such:x"], "No such file"),
         (["--image=oci:/usr"], "oci-layout"),
         (["--image=oci:/x", "--rootfs=/y"], "exclude"),

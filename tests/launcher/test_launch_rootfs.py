@@ -55,6 +55,23 @@ def test_missing_parts_are_made(root: Rootfs, tmp_path: Path) -> None:
     assert (tmp_path / "root/a/d/e").is_file()
 
 
+def test_a_file_is_made_where_a_link_to_nowhere_leads(root: Rootfs, tmp_path: Path) -> None:
+    """Inside, over several links as well; a loop is an error, and nothing is made outside."""
+    place = tmp_path / "root"
+    (place / "etc").mkdir()
+    (place / "etc/one").symlink_to("../run/two")
+    (place / "etc/out").symlink_to(tmp_path / "outside/made")
+    (place / "run").mkdir()
+    (place / "run/two").symlink_to("/run/three/file")
+    (place / "loop").symlink_to("loop")
+
+    assert place_of(root.make_file("/etc/one")) == str(place / "run/three/file")
+    assert place_of(root.make_file("/etc/out")) == f"{place}{tmp_path}/outside/made"
+    assert list((tmp_path / "outside").iterdir()) == []
+    with pytest.raises(OSError, match="symbolic links"):
+        root.make_file("/loop")
+
+
 def test_strict_paths_have_no_links(root: Rootfs, tmp_path: Path) -> None:
     """What the kernel's own filesystems are mounted on is a real folder."""
     (tmp_path / "root/real").mkdir()

@@ -22,7 +22,7 @@ LARGEST_READ: Final = 1 << 20
 
 _RATIO: Final = 200
 _FLOOR: Final = 1 << 30
-MOST_ENTRIES: Final = 2_000_000
+MOST_ENTRIES: Final = 1_000_000
 
 _PLAIN: Final = (
     "application/vnd.oci.image.layer.v1.tar",
