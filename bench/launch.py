@@ -63,9 +63,9 @@ def measure_cold(
         print("bench: launch: podman is not installed", file=sys.stderr)
         return
     for what, network in (("no network", ("--network", "none")), ("a network", ())):
-        ours = partial(timed, [PTYD, "run", "--rm", *network, "true"])
+        ours = partial(timed, [PTYD, "run", "--rm", *network, "--rootfs", root, "true"])
         line = [podman, "run", "--rm", *PODMAN_LIMITS, *network, "--rootfs", root, "true"]
-        row = f"`ptyd run --rm true` with {what}, against podman"
+        row = f"`ptyd run --rm --rootfs DIR true` with {what}, against podman"
         yield times(row, compare(ours, partial(timed, line)), "1.0")
 
 

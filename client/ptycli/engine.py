@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
 
 NATIVE: Final = "native"
+RUNTIMES: Final = ("runc", "crun")
+"""The others that have been tried."""
 _MORE_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian has runc, and where an ordinary user's PATH does not lead."""
 
@@ -54,7 +56,16 @@ def find_runtime(name: str) -> str:
     """Return the absolute path of a runtime, "" for our own; raise Failure."""
     if name == NATIVE:
         return ""
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_MORE_PATH}")
-    if path is None:
+    path = _find(name)
+    if not path:
         raise Failure(f"--runtime {name}: it is not installed, or not executable")
     return os.path.abspath(path)
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether there is such a runtime."""
+    return bool(_find(name))
+
+
+def _find(name: str) -> str:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_MORE_PATH}") or ""

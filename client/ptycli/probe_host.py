@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Final
 
+from ptycli.engine import RUNTIMES, is_installed
 from ptycli.idmap import IdMaps, rooted, rootless
 from ptycli.probe import Probe, Result, in_user_namespace, limited, missing, ok
 from ptykeep import state
@@ -92,7 +93,7 @@ def _cgroups() -> Result:
         finally:
             os.rmdir(place)
     unified = os.path.exists(f"{_MOUNTED_AT}/cgroup.controllers")
-    version = "version 2" if unified else "version 1"
+    version = "version 2" if unified else "versions 1 and 2" if is_hybrid() else "version 1"
     found = [name for name in _CONTROLLERS if name in works]
     absent = [name for name in _CONTROLLERS if name not in works]
     if not absent:
@@ -129,6 +130,21 @@ def _own_cgroups() -> list[tuple[str, str]]:
                     inside = path.removeprefix(root) if root != "/" else path
                     found.append((name, point + inside.rstrip("/")))
     return found
+
+
+def is_hybrid() -> bool:
+    """Tell whether both versions of cgroups are mounted."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        kinds = {line.partition(" - ")[2].split()[0] for line in file}
+    return kinds >= {"cgroup", "cgroup2"}
+
+
+def _runtimes() -> Result:
+    """Say which of the runtimes that ``ptyd run --runtime`` knows by name are installed."""
+    found = [name for name in RUNTIMES if is_installed(name)]
+    if "crun" in found and is_hybrid():
+        return limited(", ".join(found), "crun refuses a host with both versions of cgroups")
+    return ok(f"{', '.join(found)} for --runtime" if found else "none, and none is needed")
 
 
 def _controllers_of(controller: str, folder: str) -> list[str]:
@@ -168,4 +184,5 @@ HOST_PROBES: Final = (
     Probe("ids", _ids, needed=True, advice="see user_namespaces(7)"),
     Probe("cgroups", _cgroups, advice="no limits of memory, processor and processes"),
     Probe("after logout", _logout),
+    Probe("other runtimes", _runtimes),
 )

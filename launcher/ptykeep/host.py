@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ def choose(ports: Iterable[Port] = ()) -> str:
     low = next(filter(is_low, ports), None)
     if low and os.geteuid() != 0:
         where = f"{low.host}:{low.port}/{low.protocol}"
-        raise LaunchFailed("network", errno.EACCES, where)
+        raise LaunchFailed("network", 0, f"{where}: only root may have a port that low")
     if low and SLIRP not in installed:
         raise LaunchFailed("network", 0, f"port {low.port} wants slirp4netns, pasta cannot have it")
     if SLIRP in installed and (low or not has_default_route()):

@@ -29,7 +29,7 @@ _LOG: Final = "log"
 _PID: Final = "pid"
 _TIOCGPTPEER: Final = 0x5441  # ioctl_tty(2); _IO('T', 0x41), the same on what we run on
 _TIOCGPTN: Final = 0x80045430
-_EXECUTION: Final = ('exec: "', "executable file", "exec failed")
+_EXECUTION: Final = ("exec: ", "executable file")
 _NOT_THERE: Final = ("not found", "no such file")
 
 

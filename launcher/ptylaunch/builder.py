@@ -185,9 +185,10 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
         try:
             sc.set_name(init.NAME)
             signals_fd = init.catch_signals()
+            init.confine()
             # Only now: the program runs soon after, and what a pid 1 has no handler for is lost.
             ch.send(channel, ch.INIT)
-        except OSError as error:  # the way that others are told by is closed
+        except BaseException as error:  # noqa: BLE001 - as in run_first, whose channel is closed here
             report(channel, failure_from(error, "init"))
             os._exit(FAILED)
     init.serve(pid, signals_fd)

@@ -6,6 +6,7 @@ import paths, descriptors, the possibility of a traceback) must not be taken int
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -58,11 +59,14 @@ def keep_only(fds: Iterable[int]) -> None:
 
 
 def adjust_oom_score(value: int) -> None:
+    """Set it; OSError with what was wanted. To lower it wants CAP_SYS_RESOURCE (proc(5))."""
     fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, str(value).encode())
-    except PermissionError:
-        return  # lowering it wants CAP_SYS_RESOURCE; a wish, not a wall
+    except PermissionError as error:
+        raise LaunchFailed(
+            "oom_score_adj", error.errno or errno.EACCES, f"{value}, which wants CAP_SYS_RESOURCE"
+        ) from None
     finally:
         os.close(fd)
 

@@ -6,6 +6,7 @@ dumpable, or the program could read the keeper's environment and files through /
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -13,6 +14,9 @@ import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import syscall as sc
+from ptylaunch.abi import own_family
+from ptylaunch.policy import ALLOW, ERRNO, Policy, Rule
+from ptylaunch.seccomp import compile_policy
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,6 +43,16 @@ _KEPT: Final = frozenset(
         signal.SIGABRT,
     }
 )
+_CALLS: Final = (
+    # What we do: wait for signals and the pipe, tell the caller, reap, pass signals on, end.
+    *("poll", "ppoll", "read", "write", "sendto", "close", "wait4", "waitid", "kill"),
+    *("rt_sigreturn", "rt_sigprocmask", "restart_syscall", "exit", "exit_group"),
+    # What the interpreter and its C library do beside that: memory, locks, the time.
+    *("brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "sched_yield"),
+    *("clock_gettime", "clock_gettime64", "getpid", "gettid", "getrandom"),
+)
+"""All system calls that a pid 1 makes; any other is refused, whoever made it do that."""
+
 _GONE: Final = 137
 """128 + SIGKILL: the status when the keeper is gone."""
 
@@ -61,6 +75,16 @@ def catch_signals() -> int:
         signal.signal(number, _note)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     return read_fd
+
+
+def confine() -> None:
+    """Put the filter on ourselves, for good; it wants no_new_privs (seccomp(2)).
+
+    Not on a machine whose system calls we have no table of.
+    """
+    rules: dict[str, tuple[Rule, ...]] = {name: (Rule(ALLOW),) for name in _CALLS}
+    if family := own_family():
+        sc.load_filter(*compile_policy(Policy(ERRNO | errno.EPERM, family[:1], rules)))
 
 
 def serve(program_pid: int, signals_fd: int) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ordinary_user import Account, ordinary_user
+from ptycli.probe_host import is_hybrid
 from ptyd_user import Ptyd
 from small_world import small_world
 
@@ -108,6 +109,19 @@ def test_a_network_helper_is_tried(tmp_path: Path, account: Account, helper: str
         assert found["private network"]["detail"] == f"by {helper}"
     assert without["private network"]["status"] == "missing"
     assert "passt" in without["private network"]["advice"]
+
+
+def test_other_runtimes_are_found_and_their_limits_told(ptyd: Ptyd, tmp_path: Path) -> None:
+    """crun refuses a host with both versions of cgroups."""
+    crun = tmp_path / "crun"
+    crun.write_text("#!/bin/sh\n")
+    crun.chmod(0o755)
+    alone = examine(ptyd, 0)["other runtimes"]
+    both = examine(ptyd, 0, PATH=f"{tmp_path}:{ptyd.env['PATH']}")["other runtimes"]
+
+    assert "runc" in alone["detail"]
+    assert both["detail"].startswith("runc, crun")
+    assert both["status"] == ("limited" if is_hybrid() else "ok")
 
 
 def test_a_wrong_format_is_one_line(ptyd: Ptyd) -> None:

@@ -255,6 +255,25 @@ def test_a_published_port_leads_into_the_box(there: Ptyd, world: sw.World) -> No
     assert ask(world, "127.0.0.1", 8080, on_host=True) == "ECONNREFUSED"
 
 
+@every_case
+def test_a_low_port_is_for_root_and_slirp4netns(there: Ptyd, world: sw.World, case: Case) -> None:
+    """Whoever else asks for one is told in one line why it is not to be had."""
+    options = ("-p", "81:80", "--no-tty", "/usr/bin/python3", "-c", SERVER)
+    if case == Case("root", "slirp4netns"):
+        container = there.start(*options)
+        answer = ask(world, "127.0.0.1", 81, on_host=True)
+        container.remove()
+
+        assert answer == "from inside"
+        return
+    done = there("run", *options)
+
+    assert (done.code, len(done.err.splitlines())) == (125, 1)
+    reason = "port 81 wants slirp4netns" if case.user == "root" else "81/tcp: only root may have"
+    assert reason in done.err
+    assert there.left() == []
+
+
 def test_a_taken_port_is_named(there: Ptyd, world: sw.World) -> None:
     """One line, 125, nothing left."""
     port = world.serve("127.0.0.1", on_host=True)

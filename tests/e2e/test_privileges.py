@@ -221,3 +221,14 @@ def test_program_can_be_pid_1(ptyd: Ptyd) -> None:
 def test_bad_option_is_one_line(ptyd: Ptyd, words: list[str], line: str) -> None:
     """Exit status 125, and nothing is left."""
     assert line in refused(ptyd, *words)
+
+
+def test_a_score_below_ones_own_is_refused_to_who_may_not(theirs: Ptyd) -> None:
+    """One line, and not a box that is killed earlier than was asked."""
+    done = theirs("run", "--network", "none", "--oom-score-adj", "-500", "true")
+    higher = theirs("run", "--rm", "--network", "none", "--oom-score-adj", "7", "true")
+
+    assert (done.code, len(done.err.splitlines())) == (125, 1)
+    assert "oom_score_adj: -500, which wants CAP_SYS_RESOURCE" in done.err
+    assert higher.code == 0
+    assert theirs.left() == []

@@ -46,6 +46,7 @@ def program(folder: Path, script: str) -> Runtime:
         (NOT_FOUND, 127),
         ("executable file `x` not found in $PATH: No such file or directory", 127),
         ('exec: "/etc": permission denied', 126),
+        ("exec: x in PATH: No such file or directory", 127),
         ("rootfs not found", 125),
         ("cgroups in hybrid mode not supported", 125),
     ],

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 
 import pytest
 
 from boxes import Caller, Result, callers, run_box
+from ptylaunch import init
+from ptylaunch import syscall as sc
 
 CALLERS = callers()
 every_caller = pytest.mark.parametrize("caller", CALLERS, ids=str)
@@ -68,6 +71,40 @@ def test_program_is_pid_1_unless_the_annotation_asks_for_an_init(
 
     assert result.output == ("2\n" if init else "1\n")
     assert result.info["same"] is not init
+
+
+@every_caller
+def test_an_init_has_a_filter_of_its_own(caller: Caller) -> None:
+    """It waits, reaps and passes signals on, and may do nothing else; whatever the program may."""
+    script = "grep -e ^Seccomp: -e ^NoNewPrivs /proc/1/status; (exit 3); kill -USR1 1; sleep 100"
+    result = shell(caller, script, edit=[[["linux", "seccomp"], {}]])
+
+    assert result.output.split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+    assert result.status == 128 + signal.SIGUSR1
+
+
+def test_what_an_init_does_not_do_is_refused() -> None:
+    """Files, programs, sockets: EPERM, for good."""
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            sc.prctl(sc.PR_SET_NO_NEW_PRIVS, 1)
+            init.confine()
+            for attempt in (lambda: os.open("/", os.O_RDONLY), os.fork, socket.socketpair):
+                try:
+                    attempt()
+                except PermissionError:
+                    os.write(write_fd, b"-")
+            os.write(write_fd, b".")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(write_fd)
+    said = os.read(read_fd, 64)
+    os.close(read_fd)
+
+    assert said == b"---."
 
 
 @every_caller

@@ -32,7 +32,7 @@ def test_a_call_that_fails_ends_the_build(caller: Caller, build: dict[str, Any])
     """With its stage and its errno in one line, and nothing stays: no process, fd, mount, file."""
     edit = [[["linux", "cgroupsPath"], "MINE"]]
     result = run_box(caller, ["/usr/bin/true"], driver="fault_driver", edit=edit, **build)
-    # The last ones may come after the start: of them a build knows nothing.
+    # A build may make a call less than another: then nothing failed.
     outcomes = [each for each in result.info["outcomes"] if each["call"]]
     survived = [each for each in outcomes if not each["stage"]]
     failed = [each for each in outcomes if each["stage"]]
