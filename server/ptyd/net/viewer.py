@@ -58,7 +58,7 @@ class Viewer:
 
     def __init__(self, container: Container, websocket: WebSocket, role: str) -> None:
         self._container = container
-        self._websocket = websocket
+        self.websocket = websocket
         self._granted = role
         self.role = role
         self.session: Session | None = None
@@ -90,13 +90,13 @@ class Viewer:
         """Act on one message of the client."""
         message = decode_client(data)
         if isinstance(message, Violation):
-            self._websocket.close(CLOSE_VIOLATION, message.reason)
+            self.websocket.close(CLOSE_VIOLATION, message.reason)
         elif isinstance(message, Attach):
             self._on_attach(message.fields)
         elif isinstance(message, Request) and message.fields.get("request") == "exec":
             self.asking.ask(message.fields, self._granted)
         elif message is not None and self.session is None:
-            self._websocket.close(CLOSE_VIOLATION, "the first message is an attach")
+            self.websocket.close(CLOSE_VIOLATION, "the first message is an attach")
         elif message is not None:
             assert self.session is not None
             self._on_message(self.session, message)
@@ -142,15 +142,15 @@ class Viewer:
 
     def _on_attach(self, fields: dict[str, Any]) -> None:
         if self.session is not None:
-            self._websocket.close(CLOSE_VIOLATION, "attached already")
+            self.websocket.close(CLOSE_VIOLATION, "attached already")
             return
         wish = parse_attach(fields)
         if isinstance(wish, str):
-            self._websocket.close(CLOSE_REFUSED, wish)
+            self.websocket.close(CLOSE_REFUSED, wish)
             return
         session = self._container.sessions.get(wish.session)
         if session is None or self.only_session not in (None, wish.session):
-            self._websocket.close(CLOSE_GONE, f"no session {wish.session}")
+            self.websocket.close(CLOSE_GONE, f"no session {wish.session}")
             return
         self.role = lesser(self._granted, wish.role or self._granted)
         # A session without a screen has no picture to offer instead of its bytes.
@@ -159,7 +159,7 @@ class Viewer:
         self._hidden = wish.hidden
         self.returns = wish.returns
         if not self.lossless:
-            self._websocket.keep_little()
+            self.websocket.keep_little()
         self.number = session.people.join(self.role, wish.name).number
         self._typist = self._take_over(session, wish)
         self._begin(session, wish, self._typist)
@@ -177,7 +177,7 @@ class Viewer:
         if isinstance(before, Viewer):
             before.replaced()
             session.people.succeed(before.number, self.number)
-            before._websocket.close(CLOSE_REPLACED, "this client is here anew")
+            before.websocket.close(CLOSE_REPLACED, "this client is here anew")
         return typist
 
     def _offer(self, session: Session, rows: int, cols: int, *, active: bool) -> None:
@@ -234,7 +234,7 @@ class Viewer:
         else:
             fits = session.input.discard(self._typist, position, data)
         if not fits:
-            self._websocket.close(
+            self.websocket.close(
                 CLOSE_VIOLATION, f"input at {position} leaves a hole after {self._typist.position}"
             )
 
@@ -254,9 +254,9 @@ class Viewer:
 
     def input_blocked(self, *, blocked: bool) -> None:
         if blocked:
-            self._websocket.pause_reading()
+            self.websocket.pause_reading()
         else:
-            self._websocket.resume_reading()
+            self.websocket.resume_reading()
 
     # Reader: the way out
 
@@ -277,7 +277,7 @@ class Viewer:
             return  # that it has ended is told to those who do not look, too
         # The hottest loop there is: once a viewer and a chunk of output, hence the local names.
         journal, marks, window = session.journal, session.marks, self._window
-        websocket = self._websocket
+        websocket = self.websocket
         while not websocket.blocked:
             if self.cursor < journal.start:
                 self._pass_gap(session)
@@ -342,7 +342,7 @@ class Viewer:
     def _on_picture(self, picture: Picture, message: bytes) -> None:
         self._awaits_picture = False
         session = self.session
-        if session is None or self._ended or self._websocket.blocked:
+        if session is None or self._ended or self.websocket.blocked:
             return  # the next push asks again, if there is one
         self._stale = False
         self._scrollback = VISIBLE
@@ -350,7 +350,7 @@ class Viewer:
         self.cursor = picture.end
         self._mark = session.marks.number_at(picture.end)
         self._window.on_sent(picture.end, len(picture.data), time.monotonic())
-        self._websocket.send_frame(message)
+        self.websocket.send_frame(message)
         self.push()
 
     def tell(self, fields: dict[str, Any]) -> None:
@@ -362,18 +362,18 @@ class Viewer:
         """As :meth:`tell`, encoded for all."""
         if self.session is None or self._ended or self._hidden:
             return
-        if self._websocket.blocked:
+        if self.websocket.blocked:
             self._untold = True  # the latest will do, when it takes it
         else:
-            self._websocket.send_frame(frame)
+            self.websocket.send_frame(frame)
 
     def _send(self, message: ServerMessage) -> None:
-        self._websocket.send(encode(message))
+        self.websocket.send(encode(message))
 
     def _end(self) -> None:
         """The last byte and the status are sent: close."""
         self._ended = True
-        self._websocket.close(CLOSE_EXITED, "exited")
+        self.websocket.close(CLOSE_EXITED, "exited")
 
     def replaced(self) -> None:
         """The same client is here on another connection: this one counts for nothing any more."""
