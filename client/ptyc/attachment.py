@@ -322,12 +322,11 @@ class Attachment:
         self._type(self._keyboard.feed(data, time.monotonic()))
 
     def _type(self, fed: Fed) -> None:
-        if not self._only_watches:
-            self._typed.add(fed.passed)
-        self._send_typed()
         now = time.monotonic()
-        if fed.passed:
-            self._presence.typed(now)
+        passed = self._presence.typed(fed.passed, now) if fed.passed else b""
+        if not self._only_watches:
+            self._typed.add(passed)
+        self._send_typed()
         for letter in fed.commands:
             self._presence.command(letter, now)
         if fed.detached:

@@ -24,7 +24,7 @@ TARGET is the NAME of a container on this machine, NAME/N for one of its other s
 or a whole link. The token comes from --token-file, the link, PTYC_TOKEN, or is asked for.
 
 Behind the detach keys but for the last one (ctrl-p), while others are here:
-  w  who is here                     any key brings the screen back
+  w  who is here                     any key brings the screen back, and is not typed
   d  ask for the turn to type        where only one drives (ptyd run --one-driver)
   g  give it to the first who asks   the same
 Who comes and goes is told in the title of the window; nothing of it is drawn on the screen.

@@ -7,6 +7,7 @@ looks (``visible`` 0), and the first key, or :data:`PANEL_FOR`, has it paint eve
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ptyc.company import Company
@@ -30,6 +31,7 @@ _QUIET: Final = 3.0
 _SETTLED: Final = 1.0
 """Seconds after which a size is there to stay."""
 _BELL_EVERY: Final = 2.0
+_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]+|[\x00-\xff]")
 
 
 class Presence:
@@ -100,16 +102,23 @@ class Presence:
                 letters += DRIVE + GRANT
         self._keyboard.listen_for(letters)
 
-    def typed(self, now: float) -> None:
-        """Something was typed for the program."""
+    def typed(self, data: bytes, now: float) -> bytes:
+        """Take note of what was typed; return what of it is for the program.
+
+        The key that closes the panel is ours. Sequences are not: they may be a terminal's answers.
+        """
+        if self._panel_until is not None and (data[:1] != b"\x1b" or data == b"\x1b"):
+            character = _CHARACTER.match(data)
+            data = data[character.end() :] if character else data
         self.close_panel()
         driver = self.company.driver
         if driver is None or self._role == "view" or not self.company.is_driven_by_another:
-            return
+            return data
         if self._shows and now >= self._rang_at + _BELL_EVERY:
             self._rang_at = now
             ask = f": {self._key(DRIVE)} asks for the turn" if self._key(DRIVE) else ""
             self._tell(f"{driver.name} drives{ask}", urgent=True)
+        return data
 
     def command(self, letter: str, now: float) -> None:
         """One of the command keys was typed."""

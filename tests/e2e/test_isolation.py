@@ -122,11 +122,13 @@ def test_the_system_cannot_be_written(ptyd: Ptyd) -> None:
     script = (
         "for f in " + " ".join(places) + "; do (echo x > $f) 2>/dev/null && echo wrote $f; done"
     )
-    output = inside(ptyd, f"{script}; echo x > /tmp/x; echo x > ~/x; echo x > /dev/null; echo fine")
+    output = inside(
+        ptyd, f"{script}; echo x > /tmp/of-a-ptyd-test; echo x > ~/x; echo x > /dev/null; echo fine"
+    )
 
     assert output == "fine\n"
     assert not Path("/usr/x").exists()
-    assert not Path("/tmp/x").exists()
+    assert not Path("/tmp/of-a-ptyd-test").exists()
 
 
 def test_mounting_is_not_possible(ptyd: Ptyd) -> None:
