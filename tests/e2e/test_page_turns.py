@@ -164,7 +164,7 @@ def test_a_name_is_text_and_is_kept(chromium: Chromium, bash: Container, tmp_pat
     ada.page.fill("#rename-name", "eve")
     ada.picture(tmp_path / "rename.png")
     ada.page.keyboard.press("Escape")
-    ada.page.wait_for_function("document.activeElement?.matches('.xterm-helper-textarea')")
+    ada.page.wait_for_function("() => document.activeElement?.matches('.xterm-helper-textarea')")
     ada.wait_for(PROMPT)
     ada.enter("echo focused")
     ada.wait_for("^focused$")
@@ -238,7 +238,7 @@ def test_ones_name_is_within_reach_in_a_crowd(
         for number in range(8):
             stack.enter_context(bash.attach(name=f"person {number}", rows=20, cols=70))
         phone = chromium.open(bash.link(), phone=True)
-        phone.page.wait_for_function("document.querySelectorAll('#people li').length === 9")
+        phone.page.wait_for_function("() => document.querySelectorAll('#people li').length === 9")
         phone.picture(tmp_path / "crowd.png")
         box = phone.page.locator("#people button").bounding_box()
         assert box is not None
