@@ -105,11 +105,11 @@ class Presence:
     def typed(self, data: bytes, now: float) -> bytes:
         """Take note of what was typed; return what of it is for the program.
 
-        The key that closes the panel is ours. Sequences are not: they may be a terminal's answers.
+        The key that closes the panel is ours. What is more than a character is not: a paste, or a
+        sequence, which may be an answer of the terminal's.
         """
-        if self._panel_until is not None and (data[:1] != b"\x1b" or data == b"\x1b"):
-            character = _CHARACTER.match(data)
-            data = data[character.end() :] if character else data
+        if self._panel_until is not None and _CHARACTER.fullmatch(data):
+            data = b""
         self.close_panel()
         driver = self.company.driver
         if driver is None or self._role == "view" or not self.company.is_driven_by_another:
