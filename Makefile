@@ -21,9 +21,10 @@ run:
 	@scripts/setup run
 	@.venv/bin/ptyd run -- bash || [ $$? -ne 125 ]
 
+# Two at a time: most of a test is waiting for programs to start.
 test:
 	@scripts/setup test
-	.venv/bin/pytest $(PYTEST_ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check:
 	@scripts/setup check
@@ -31,7 +32,7 @@ check:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pyright
-	.venv/bin/pytest $(PYTEST_ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 fix:
 	@scripts/setup test

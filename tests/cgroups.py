@@ -99,10 +99,17 @@ def stale() -> set[str]:
     found: set[str] = set()
     for pattern in ("ptyd-*", "ptylaunch-*"):
         for path in (*glob(f"/sys/fs/cgroup/{pattern}"), *glob(f"/sys/fs/cgroup/*/{pattern}")):
-            with contextlib.suppress(OSError):
-                if not Path(path, "cgroup.procs").read_text():
-                    found.add(path)
+            if not _is_inhabited(path):
+                found.add(path)
     return found
+
+
+def _is_inhabited(path: str) -> bool:
+    """Tell whether a process is in a cgroup or below; one that has just gone counts, too."""
+    try:
+        return any(Path(folder, "cgroup.procs").read_text() for folder, _, _ in os.walk(path))
+    except OSError:
+        return True
 
 
 def _every(kind: str) -> str:

@@ -6,6 +6,7 @@ silently absent is worse than an error. https://github.com/opencontainers/runtim
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
@@ -13,6 +14,7 @@ from typing import Any, Final, cast
 
 from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
+from ptylaunch.errors import LaunchFailed
 from ptylaunch.hook import read_hooks
 from ptylaunch.options import parse_options, propagation_of
 from ptylaunch.plan import Device, IdRange, Mount, Plan
@@ -131,8 +133,16 @@ def _root(bundle: str, path: str) -> str:
     """Return where the root is; a link in the bundle must not make it something else's."""
     place = os.path.join(bundle, path)
     inside = os.path.normpath(place).startswith(bundle.rstrip("/") + "/")
-    real = os.path.realpath(bundle).rstrip("/") + "/"
-    if inside and not os.path.realpath(place).startswith(real):
+    if not inside:
+        return place
+    try:
+        real = os.path.realpath(bundle, strict=True).rstrip("/") + "/"
+        target = os.path.realpath(place, strict=True)
+    except FileNotFoundError:
+        return place  # who opens it says so
+    except OSError as error:
+        raise LaunchFailed("root", error.errno or errno.EIO, place) from error
+    if not target.startswith(real):
         raise _bad(f"root.path {path!r}: a link leads out of the bundle")
     return place
 

@@ -29,6 +29,7 @@ from ptycli.mount import parse_volume
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptylaunch import init
+from ptylaunch import syscall as sc
 from ptylaunch.allotment import update
 from ptylaunch.cgroup import remove
 from ptylaunch.container import Box, build
@@ -48,6 +49,7 @@ MINE = f"ptyd-box-{os.getpid()}"
 def main() -> None:
     request: dict[str, Any] = json.load(sys.stdin)
     state = sys.argv[1]
+    be_alone()
     be_busy()
     if "slow" in request:
         slow_down(request["slow"])
@@ -251,7 +253,6 @@ def build_in_a_child(
     spec: dict[str, Any], state: str, fds: list[int], then: str
 ) -> tuple[int, int]:
     """Build and start in a child; its orphans become ours, since the driver is a subreaper too."""
-    import ptylaunch.syscall as sc
 
     sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
     told_read, told_write = os.pipe2(os.O_CLOEXEC)
@@ -297,11 +298,23 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
+def be_alone() -> None:
+    """See no mounts that others make meanwhile, in a copy of the host's that is shared as those."""
+    if os.geteuid() == 0:
+        sc.unshare(sc.CLONE_NEWNS)
+        sc.mount(None, "/", None, sc.MS_REC | sc.MS_PRIVATE)
+        sc.mount(None, "/", None, sc.MS_REC | sc.MS_SHARED)
+
+
 def snapshot() -> set[str]:
-    """Everything that a box may leave behind in this process and on this host."""
+    """Everything that a box may leave behind in this process and on this host.
+
+    The host's mounts are no ordinary user's to change.
+    """
     found = set()
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        found |= {f"mount {line.split()[4]}" for line in file}
+    if os.geteuid() == 0:
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            found |= {f"mount {line.split()[4]}" for line in file}
     for name in os.listdir("/proc/self/fd"):
         try:
             fcntl.fcntl(int(name), fcntl.F_GETFD)

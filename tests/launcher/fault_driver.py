@@ -148,6 +148,7 @@ def count_all() -> None:
 def main() -> None:
     request: dict[str, Any] = json.load(sys.stdin)
     state = sys.argv[1]
+    box_driver.be_alone()
     box_driver.be_busy()
     container._TIMEOUT = start._TIMEOUT = STEP_TIMEOUT  # type: ignore[misc]
     spec = box_driver.prepare(request, state, box_driver.choose_maps(request["ids"]))

@@ -34,6 +34,7 @@ Texts = dict[int, bytes]
 def main() -> None:
     request: dict[str, Any] = json.load(sys.stdin)
     state = sys.argv[1]
+    bd.be_alone()
     bd.be_busy()
     spec = bd.prepare(request, state, bd.choose_maps(request["ids"]))
     before = bd.snapshot()

@@ -27,7 +27,7 @@ def test_everything_we_know_is_read() -> None:
     )
 
     rule = DeviceRule(allow=False, kind="a", major=None, minor=None, access="rwm")
-    assert resources == Resources(100, 200, 50, 512, 1000, 2000, "0-1", "0", 7, (rule,))
+    assert resources == Resources(100, 200, 50, 512, 1000, 2000, "0-1", "0", 7, devices=(rule,))
 
 
 def test_what_engines_spell_out_by_default_asks_for_nothing() -> None:
