@@ -212,8 +212,15 @@ class Container:
 
     def server_pid(self) -> int:
         """Return the pid of the server that is ready, waiting for it to be."""
-        wait_until(lambda: self.state().get("server_pid"))
-        return int(self.state()["server_pid"])
+        found: list[int] = []
+
+        def is_ready() -> bool:
+            pid = self.state().get("server_pid")  # once: the next moment it may be replaced
+            found.extend([pid] if pid else [])
+            return bool(found)
+
+        wait_until(is_ready)
+        return found[0]
 
     def kill_server(self) -> int:
         """Kill the server and wait for nothing; return its pid."""

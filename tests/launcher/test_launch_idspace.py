@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from waiting import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MAPS = rooted(524288) if os.geteuid() == 0 else rootless()
 IDS = [((), ()), (MAPS.uids, MAPS.gids)]
@@ -39,21 +40,28 @@ def test_it_is_done_as_the_root_of_the_ids(ids: tuple[tuple[()], tuple[()]]) -> 
         assert file.read() == f"{0 if ids[0] else os.geteuid()}\n"
 
 
-def test_its_files_belong_to_the_ids(tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach and write to: pytest's own are closed."""
+    path = Path(tempfile.mkdtemp(prefix="ptyd-"))
+    path.chmod(0o777)
+    yield path
+    path.rmdir()
+
+
+def test_its_files_belong_to_the_ids(open_folder: Path) -> None:
     """What a box's user 7 owns is not ours."""
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    made = open_folder / "made"
 
     def work() -> None:
-        os.mkdir(tmp_path / "made")
-        os.chown(tmp_path / "made", 7, 7)
+        os.mkdir(made)
+        os.chown(made, 7, 7)
 
     work_as_root(MAPS.uids, MAPS.gids, work)
     outside = next(p.outside + 7 - p.inside for p in MAPS.uids if p.inside <= 7 < p.inside + p.size)
 
-    assert (tmp_path / "made").stat().st_uid == outside
-    work_as_root(MAPS.uids, MAPS.gids, lambda: os.rmdir(tmp_path / "made"))
+    assert made.stat().st_uid == outside
+    work_as_root(MAPS.uids, MAPS.gids, made.rmdir)
 
 
 @pytest.mark.parametrize("ids", IDS, ids=["ours", "a box's"])
