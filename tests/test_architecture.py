@@ -125,7 +125,7 @@ def broken_rules(module: str, imports: list[Import]) -> Iterator[str]:
         elif top not in HOMES and top not in sys.stdlib_module_names:
             if package in STANDARD_LIBRARY_ONLY:
                 yield where + "standard library only"
-            elif top not in declared_dependencies():
+            elif top.strip("_").removesuffix("_backend") not in declared_dependencies():
                 yield where + "not declared in pyproject.toml"
         if within(module, PURE) and within(each.name, INPUT_OUTPUT) and not each.for_types:
             yield where + "no I/O here"

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-# The library ships no types: everything of it is Any, and typed here.
-import pyghostty  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+from ptyd.screen.library import identity, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-ffi: Final[Any] = pyghostty.ffi  # pyright: ignore[reportUnknownMemberType]
-lib: Final[Any] = pyghostty.lib  # pyright: ignore[reportUnknownMemberType]
+ffi, lib = load()
 
 Rgb: TypeAlias = tuple[int, int, int]
 
@@ -34,7 +32,7 @@ def version() -> str:
     text = ffi.new("GhosttyString*")
     check(lib.ghostty_build_info(lib.GHOSTTY_BUILD_INFO_VERSION_STRING, text), "build_info")
     native = bytes(ffi.buffer(text.ptr, text.len)).decode("ascii", "replace")
-    return f"{pyghostty.__version__} {native}"  # pyright: ignore[reportUnknownMemberType]
+    return f"{native} {identity()}"
 
 
 def check(result: int, what: str) -> None:

@@ -199,7 +199,7 @@ def sealed(data: bytes) -> int:
 
 
 def warm_up() -> None:
-    """Take a first snapshot: it costs 150 ms in a process, for cffi resolves types when used."""
+    """Do once what reads files at its first time: soon they cannot be read any more."""
     emulator = Emulator(2, 8)
     emulator.feed(b"\x1b[31mw\x1b[?1049h\x1b[1;44mx")
     emulator.snapshot()
