@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import sys
-from typing import Any
+from typing import Any, Final
 
 from ptycli import engine, mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
@@ -13,6 +13,8 @@ from ptycli.limits import add_options, read_options
 from ptycli.network import add_options as add_network_options
 from ptycli.network import check_options
 
+LEAST_LOG: Final = 256 << 10
+"""The journal's own least, which is expensive to import."""
 USAGE = "ptyd run [OPTIONS] [--] COMMAND [ARG…]"
 
 
@@ -101,7 +103,7 @@ def check(options: argparse.Namespace) -> None:
         raise Failure("--writable and --read-only exclude each other")
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
-    options.log_max = size_of(options.log_max)
+    options.log_max = log_size(options.log_max)
     options.resources = read_options(options)
     from ptywire.detach import parse_keys
     from ptywire.size import parse_policy
@@ -117,6 +119,14 @@ def check(options: argparse.Namespace) -> None:
     options.listeners, options.tls = listeners(options)
     engine.check_option(options)
     check_options(options)
+
+
+def log_size(text: str) -> int:
+    """Return the bytes of ``--log-max``."""
+    size = size_of(text)
+    if size < LEAST_LOG:
+        raise Failure(f"--log-max {text}: at least {LEAST_LOG >> 10}k are kept")
+    return size
 
 
 def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:

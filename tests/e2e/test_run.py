@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ptyd.journal.journal import MIN_LIMIT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -73,6 +75,7 @@ def test_a_command_that_cannot_be_executed_gives_126_and_one_line(ptyd: Ptyd, pa
         ["run", "-w", "/etc/passwd", "true"],
         ["run", "--hostname", "x" * 65, "true"],
         ["run", "--log-max", "much", "true"],
+        ["run", "--log-max", f"{MIN_LIMIT - 1}", "true"],
         ["run", "--raw", "0.0.0.0:0", "true"],
         ["no-such-verb"],
     ],
