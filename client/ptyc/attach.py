@@ -86,13 +86,15 @@ def attach(target: Target, options: Options, proxy: Proxy | None = None) -> int:
 
 
 def tell(outcome: Outcome) -> None:
-    """Say why, if there is something to say."""
-    if outcome.line and (outcome.status or outcome.is_fresh):
-        start = "\n" if outcome.is_fresh else ""
+    """Say why, if there is something to say; whoever writes next begins a line."""
+    says = outcome.line and (outcome.status or outcome.is_fresh)
+    line = f"ptyc: {outcome.line}\n" if says else ""
+    start = "\n" if outcome.is_fresh and not outcome.is_whole else ""
+    if start or line:
         with suppress(OSError):  # nobody to tell
             err = Sink(2)
             try:
-                err.write_all(f"{start}ptyc: {outcome.line}\n".encode(), _PATIENCE)
+                err.write_all(f"{start}{line}".encode(), _PATIENCE)
             finally:
                 err.close()
 

@@ -139,7 +139,7 @@ def test_a_signal_restores_the_terminal(
 
     assert user.finish() == 128 + number
     assert user.is_restored
-    assert user.rest.endswith(b"\x1b[?1049l\x1b[?2004l\x1b[?25h")
+    assert user.rest.endswith(b"\x1b[?1049l\x1b[?2004l\x1b[?25h\r\n")  # the shell's own line
 
 
 def test_stop_and_continue(server: FakePtyd, user: TerminalUser) -> None:
