@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PATIENCE_MS = 40_000
 DESKTOP = {"width": 1000, "height": 640}
 PHONE = {"width": 390, "height": 780}
+PROMPT = r"^now> $"
+"""What the fixture ``bash`` prompts with."""
 _ARGUMENTS = [
     "--no-sandbox",  # Chromium's own does not work for root
     "--disable-breakpad",

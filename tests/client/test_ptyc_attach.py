@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,23 +13,7 @@ from fake_ptyd import TOKEN, FakePtyd, Peer
 from ptyc_user import MODULE, TerminalUser
 from ptywire import message as wire
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DETACH = b"\x10\x11"
-
-
-@pytest.fixture
-def server() -> Iterator[FakePtyd]:
-    with FakePtyd() as server:
-        yield server
-
-
-@pytest.fixture
-def user(server: FakePtyd) -> Iterator[TerminalUser]:
-    user = TerminalUser(server.link)
-    yield user
-    user.close()
 
 
 def test_the_size_comes_with_the_attach(server: FakePtyd) -> None:

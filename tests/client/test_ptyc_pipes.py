@@ -23,12 +23,6 @@ PIPE = subprocess.PIPE
 
 
 @pytest.fixture
-def server() -> Iterator[FakePtyd]:
-    with FakePtyd() as server:
-        yield server
-
-
-@pytest.fixture
 def start(server: FakePtyd) -> Iterator[Any]:
     """Start ptyc with what Popen takes; kill what is left of it afterwards."""
     started: list[subprocess.Popen[bytes]] = []

@@ -7,26 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fake_ptyd import CLIENT, FakePtyd
-from ptyc_user import TerminalUser
 from ptywire import message as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ptyc_user import TerminalUser
 
 DETACH = b"\x10\x11"
-
-
-@pytest.fixture
-def server() -> Iterator[FakePtyd]:
-    with FakePtyd() as server:
-        yield server
-
-
-@pytest.fixture
-def user(server: FakePtyd) -> Iterator[TerminalUser]:
-    user = TerminalUser(server.link)
-    yield user
-    user.close()
 
 
 @pytest.mark.parametrize("how", ["abort", "going away", "timeout"])

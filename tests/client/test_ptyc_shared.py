@@ -17,12 +17,6 @@ DETACH = b"\x10\x11"
 
 
 @pytest.fixture
-def server() -> Iterator[FakePtyd]:
-    with FakePtyd() as server:
-        yield server
-
-
-@pytest.fixture
 def user(server: FakePtyd) -> Iterator[TerminalUser]:
     user = TerminalUser("--name", "me", server.link)
     yield user

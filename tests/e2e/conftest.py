@@ -12,10 +12,13 @@ import pytest
 
 import leaks
 from ordinary_user import Account, ordinary_user
-from ptyd_user import Ptyd
+from page_user import Chromium, driver
+from ptyd_user import Container, Ptyd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Playwright
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +69,24 @@ def anybody(request: pytest.FixtureRequest) -> Ptyd:
     name = "ptyd" if request.param == "me" else "theirs"
     commands: Ptyd = request.getfixturevalue(name)
     return commands
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with driver() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def chromium(playwright: Playwright) -> Iterator[Chromium]:
+    browser = Chromium(playwright)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture
+def bash(ptyd: Ptyd) -> Container:
+    """A shell whose prompt is PROMPT of :mod:`page_user`."""
+    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")

@@ -7,37 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from page_user import NO_WEBGL, WEBGL, Chromium, driver
+from page_user import NO_WEBGL, PROMPT, WEBGL, Chromium
 from reverse_proxy import ReverseProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Playwright, WebSocketRoute
 
     from ptyd_user import Container, Ptyd
-
-PROMPT = r"^now> $"
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with driver() as playwright:
-        yield playwright
-
-
-@pytest.fixture
-def chromium(playwright: Playwright) -> Iterator[Chromium]:
-    browser = Chromium(playwright)
-    try:
-        yield browser
-    finally:
-        browser.close()
-
-
-@pytest.fixture
-def bash(ptyd: Ptyd) -> Container:
-    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")
 
 
 def test_a_person_types_and_sees(chromium: Chromium, bash: Container) -> None:

@@ -4,36 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from page_user import Chromium, driver
+from page_user import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ptyd_user import Container, Ptyd
-
-PROMPT = r"^now> $"
-
-
-@pytest.fixture(scope="module")
-def chromium_driver() -> Iterator[object]:
-    with driver() as playwright:
-        yield playwright
-
-
-@pytest.fixture
-def chromium(chromium_driver: object) -> Iterator[Chromium]:
-    browser = Chromium(chromium_driver)  # type: ignore[arg-type]
-    try:
-        yield browser
-    finally:
-        browser.close()
-
-
-@pytest.fixture
-def bash(ptyd: Ptyd) -> Container:
-    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")
+    from page_user import Chromium
+    from ptyd_user import Container
 
 
 def test_the_window_is_filled(chromium: Chromium, bash: Container) -> None:

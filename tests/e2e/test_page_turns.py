@@ -7,37 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from page_user import Chromium, driver
+from page_user import PROMPT
 from reverse_proxy import ReverseProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from page_user import PageUser
+    from page_user import Chromium, PageUser
     from ptyd_user import Container, Ptyd
-
-PROMPT = r"^now> $"
-
-
-@pytest.fixture(scope="module")
-def chromium_driver() -> Iterator[object]:
-    with driver() as playwright:
-        yield playwright
-
-
-@pytest.fixture
-def chromium(chromium_driver: object) -> Iterator[Chromium]:
-    browser = Chromium(chromium_driver)  # type: ignore[arg-type]
-    try:
-        yield browser
-    finally:
-        browser.close()
-
-
-@pytest.fixture
-def bash(ptyd: Ptyd) -> Container:
-    return ptyd.start("-e", "PS1=now> ", "bash", "--norc")
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from served import Served
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 uvloop.new_event_loop().close()  # the first one opens what all of them share, for good
 
@@ -45,3 +48,16 @@ def loop(
     made.close()
 
     assert failures == []
+
+
+@pytest.fixture
+def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
+    with Served(make_loop, tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+def piped(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
+    """A program without a terminal."""
+    with Served(make_loop, tmp_path, terminal=False) as it:
+        yield it

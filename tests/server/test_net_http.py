@@ -23,12 +23,6 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3, and the answer to it
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return make_self_signed(str(tmp_path_factory.mktemp("tls")), "127.0.0.1")

@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ptyd.net import static
-from served import Served
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
+    from served import Served
 
 DIST = Path(__file__).parent.parent.parent / "web" / "dist"
 FILES = sorted(str(path.relative_to(DIST)) for path in DIST.rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
 
 
 def ask(

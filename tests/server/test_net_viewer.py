@@ -21,23 +21,10 @@ from wire_client import INPUT, VISIBLE, WireClient
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PICTURE = 64 << 10
 """Bytes that a snapshot of such a small terminal surely does not reach."""
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
-
-
-@pytest.fixture
-def piped(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    """A program without a terminal."""
-    with Served(make_loop, tmp_path, terminal=False) as it:
-        yield it
 
 
 def journaled(served: Served) -> None:

@@ -6,28 +6,16 @@ import os
 import select
 from typing import TYPE_CHECKING
 
-import pytest
-
-from served import Served
 from wire_client import VISIBLE
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
+    from served import Served
     from wire_client import WireClient
 
 QUERY = b"\x1b[6n"
 REPLY = b"\x1b[7;7R"
 """A terminal's; the screen says where its own cursor is."""
 SCREENS = b"\x1b[1;%dR"
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
 
 
 def terminal(served: Served, **fields: object) -> WireClient:

@@ -11,30 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ptyd.session.session import HOLD_LAG
-from served import Served
 from waiting import wait_until
 from wire_client import ACK, INPUT
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from served import Served
 
 REQUEST = 23
 CLIENT = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
-
-
-@pytest.fixture
-def piped(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    """A program without a terminal."""
-    with Served(make_loop, tmp_path, terminal=False) as it:
-        yield it
 
 
 def journaled(served: Served) -> None:

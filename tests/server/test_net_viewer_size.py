@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from ptyd.net import viewer
-from served import Served
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    import pytest
 
+    from served import Served
     from wire_client import WireClient
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
 
 
 def key(served: Served, client: WireClient) -> None:

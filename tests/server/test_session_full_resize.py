@@ -17,7 +17,7 @@ from served import Served
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from wire_client import WireClient
@@ -48,12 +48,6 @@ class Disk:
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(module, "RETRY_FULL", 0.05)
     return Disk()
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
 
 
 def size_of_terminal(served: Served) -> tuple[int, int]:

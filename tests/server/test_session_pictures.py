@@ -12,13 +12,10 @@ import pytest
 from ptyd.net.window import FLOOR
 from ptyd.screen import link as module
 from ptyd.session import pictures
-from served import Served
 from wire_client import ATTACH, VISIBLE
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from served import Served
 
 QUERY, REPLY = b"\x1b[6n", b"\x1b[1;5R"
 
@@ -28,12 +25,6 @@ def _screens_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine one may take longer to start than a person is made to wait."""
     monkeypatch.setattr(module, "PATIENCE", 60.0)
     monkeypatch.setattr(module, "LONGEST", 60.0)
-
-
-@pytest.fixture
-def served(make_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> Iterator[Served]:
-    with Served(make_loop, tmp_path) as it:
-        yield it
 
 
 def test_a_program_that_waits_for_the_screen_goes_on_without_it(served: Served) -> None:
