@@ -59,6 +59,8 @@ class Container:
         self.websockets: set[WebSocket] = set()
         self.raw_clients: set[RawClient] = set()
         self._strangers: dict[HttpConnection, None] = {}
+        self.on_client: Callable[[], None] = lambda: None
+        """Somebody was let in."""
         self.on_over: Callable[[], None] = lambda: None
         self._over = False
 

@@ -57,6 +57,8 @@ class Server:
         self._requests: deque[tuple[dict[str, Any], Gift | None]] = deque()
         self._container = Container(loop, hello.fields, self._request)
         self._container.on_over = lambda: self.exit(EXIT_DONE)
+        self._container.on_client = self._expect_heartbeat
+        self._is_beating = False
         self._listeners = [
             (fields, socket.socket(fileno=fd))
             for fields, fd in zip(hello.fields["listeners"], hello.fds, strict=True)
@@ -86,7 +88,6 @@ class Server:
         for fields, sock in self._listeners:
             sock.setblocking(False)
             self._loop.add_reader(sock.fileno(), self._on_accept, fields, sock)
-        self._loop.call_later(HEARTBEAT, self._on_heartbeat)
         intake = "splice" if self._spliced else "copy"
         self._request({"type": "ready", "version": VERSION, "intake": intake})
 
@@ -183,13 +184,21 @@ class Server:
     def _accept_again(self, fields: dict[str, Any], listener: socket.socket) -> None:
         self._loop.add_reader(listener.fileno(), self._on_accept, fields, listener)
 
+    def _expect_heartbeat(self) -> None:
+        if not self._is_beating:
+            self._is_beating = True
+            self._loop.call_later(HEARTBEAT, self._on_heartbeat)
+
     def _on_heartbeat(self) -> None:
+        """See who is still there, as long as anybody is: without clients nothing wakes us."""
         now = time.monotonic()
         for websocket in list(self._container.websockets):
             websocket.on_heartbeat(now)
         for client in list(self._container.raw_clients):
             client.on_heartbeat()
-        self._loop.call_later(HEARTBEAT, self._on_heartbeat)
+        self._is_beating = False
+        if self._container.clients:
+            self._expect_heartbeat()
 
     # The end
 

@@ -47,6 +47,7 @@ class RawClient:
 
     def start(self) -> None:
         self._container.raw_clients.add(self)
+        self._container.on_client()
         self._session.add(self)
         self._channel.start(self)
         self.push()

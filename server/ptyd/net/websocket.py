@@ -51,6 +51,7 @@ class WebSocket:
         """Take over the channel; ``data`` came behind the HTTP request."""
         self._viewer = viewer
         self._container.websockets.add(self)
+        self._container.on_client()
         self._channel.start(self)
         if data:
             self.data_received(data)
