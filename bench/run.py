@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import latency
 import launch
+import listing
 import many
 import memory
 import throughput
@@ -92,6 +93,7 @@ MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "stalled": measure_stalled,
     "start": measure_start,
     "launch": launch.measure_launch,
+    "ps": listing.measure_ps,
     "recovery": measure_recovery,
     "memory": measure_memory,
     "interrupt": measure_interrupt,

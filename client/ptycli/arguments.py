@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -17,16 +21,61 @@ class Failure(Exception):
         self.exit_code = exit_code
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Knows how wide the terminal is without shutil, which takes 6 ms to load."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+        except (OSError, ValueError):
+            width = 80
+        super().__init__(prog, width=max(40, width - 2))
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that neither guesses at abbreviations nor prints usage at a mistake."""
 
     def __init__(self, verb: str, description: str, usage: str) -> None:
         super().__init__(
-            prog=f"ptyd {verb}", description=description, usage=usage, allow_abbrev=False
+            prog=f"ptyd {verb}",
+            description=description,
+            usage=usage,
+            allow_abbrev=False,
+            formatter_class=_Formatter,
         )
+
+    def parse_args(  # type: ignore[override]  # no namespace of a caller's is wanted
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         raise Failure(f"{message}; see {self.prog} --help")
+
+    def _meant(self, flag: str) -> str:
+        return meant(flag.partition("=")[0], self.flags()) if flag.startswith("--") else ""
+
+    def flags(self) -> list[str]:
+        """Return every option, as it is written."""
+        return [flag for action in self._actions for flag in action.option_strings]
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return what a line about a mistake ends with: what may have been meant, or nothing."""
+    from difflib import get_close_matches  # only for a mistake
+
+    close = get_close_matches(word[:80], [*known][:10_000], n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def printable(text: str) -> str:
+    """Return text that cannot drive the terminal it is printed on."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def is_utf8(text: str) -> bool:
@@ -52,6 +101,17 @@ def address_of(text: str, default_host: str = "127.0.0.1") -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise Failure(f"{text}: an address is PORT or HOST:PORT, the port 0 to 65535")
     return host.strip("[]") or default_host, int(port)
+
+
+def labels_of(texts: Sequence[str]) -> dict[str, str]:
+    """Return the labels of ``K=V`` or ``K``; of one key the last counts."""
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not key or not is_utf8(text) or "\0" in text:
+            raise Failure(f"--label {text!r}: it looks like KEY=VALUE or KEY")
+        labels[key] = value
+    return labels
 
 
 def size_of(text: str) -> int:

@@ -171,6 +171,7 @@ def box_options(
     rows, cols = window_size() if isinstance(fixed, str) else fixed
     own = {
         "name": options.name,
+        "labels": options.labels,
         "rm": options.rm,
         "stdin": not options.no_stdin,
         "foreground": not options.detach,

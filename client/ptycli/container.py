@@ -9,8 +9,9 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ptycli.arguments import Failure
+from ptycli.arguments import Failure, meant
 from ptykeep import state
+from ptykeep.summary import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,24 @@ class Container(NamedTuple):
     @property
     def spec(self) -> dict[str, Any]:
         return state.read_json(f"{self.directory}/config.json")
+
+    @property
+    def spec_or_empty(self) -> dict[str, Any]:
+        """Return the spec; nothing of one that is half-written, or being removed."""
+        try:
+            return self.spec
+        except (OSError, ValueError):
+            return {}
+
+    def summary(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return what listings show: from its state, or if that has none yet from its spec."""
+        found: dict[str, Any] | None = fields.get("summary")
+        if found is None:
+            try:
+                found = summarize(self.spec, self.options)
+            except (OSError, ValueError, KeyError):
+                found = {"args": ["?"], "image": "?", "labels": {}}
+        return found
 
     @property
     def control(self) -> str:
@@ -62,11 +81,20 @@ def find(reference: str) -> Container:
     try:
         found = state.resolve(dirs, reference)
     except state.NotFound as error:
-        raise Failure(str(error)) from None
+        close = meant(reference, names(dirs)) if str(error).startswith("no such") else ""
+        raise Failure(f"{error}{close}") from None
     directory = state.container_dir(dirs, found)
     if not os.path.isdir(directory):
         raise Failure(f"no such container: {reference}")
     return Container(dirs, found, directory)
+
+
+def names(dirs: state.Dirs) -> list[str]:
+    """Return all names that are taken."""
+    try:
+        return sorted(os.listdir(f"{dirs.data}/names"))
+    except OSError:
+        return []
 
 
 def every() -> list[Container]:

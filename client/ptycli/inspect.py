@@ -1,135 +1,58 @@
-"""``ptyd inspect``: everything that the files of a container say, as JSON."""
+"""``ptyd inspect``: everything that the files of a container say, as JSON or by a template."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import signal
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import Parser
-from ptycli.container import Container, find
-from ptycli.logs import load
+from ptycli.arguments import Failure, Parser, printable
+from ptycli.container import find
+from ptycli.description import describe
+from ptycli.row import written
+from ptycli.template.value import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+USAGE: Final = "ptyd inspect [-f FORMAT] [-s] [--type container] NAME [NAME…]"
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser("inspect", "Show containers as JSON.", "ptyd inspect NAME [NAME…]")
+    parser = Parser("inspect", "Show containers as JSON.", USAGE)
+    parser.add_argument(
+        "-f", "--format", default="", help="json: one a line; or a template, '{{.State.Pid}}'"
+    )
+    parser.add_argument("-s", "--size", action="store_true", help="SizeRw: what it has written")
+    parser.add_argument("--type", choices=("container",), help="what is looked for")
     parser.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
-    print(json.dumps([describe(find(name)) for name in options.names], indent=2))
-    return 0
+    render = renderer(options.format)
+    found: list[dict[str, Any]] = []
+    code = 0
+    for name in options.names:
+        try:
+            found.append(look(name, size=options.size))
+        except Failure as failure:  # of the others everything is shown, as docker does
+            print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
+            code = 1
+    if render is None:
+        print(json.dumps(found, indent=2))
+    else:
+        print("".join(f"{render(each)}\n" for each in found), end="")
+    return code
 
 
-def describe(container: Container) -> dict[str, Any]:
-    """Return docker's fields where the meaning is docker's, and our own.
+def renderer(form: str) -> Callable[[Any], str] | None:
+    """Return what makes a line of an object; None where all are one list."""
+    if form in ("", "json"):
+        return to_json if form else None
+    from ptycli.template.evaluation import Template  # for who wants one
 
-    ``Intake`` and ``ServerPid`` are null while no server has said that it serves, ``Damage`` is
-    null unless bytes of the journal are missing.
-    """
-    fields = container.read_state()
-    spec = container.spec
-    options = container.options
-    process = spec["process"]
-    running = fields["status"] == "running"
-    return {
-        "Id": container.id,
-        "Name": fields["name"],
-        "Created": _time(fields.get("created")),
-        "Path": process["args"][0],
-        "Args": process["args"][1:],
-        "State": {
-            "Status": fields["status"],
-            "Running": running,
-            "Pid": fields.get("pid") if running else 0,
-            "InitPid": fields.get("init_pid") if running else 0,
-            "ExitCode": fields.get("exit_status"),
-            "OOMKilled": fields.get("oom_killed", False),
-            "StartedAt": _time(fields.get("started")),
-            "FinishedAt": _time(fields.get("finished")),
-            "Sessions": _sessions(fields, process),
-        },
-        "KeeperPid": container.keeper_pid,
-        "ServerPid": fields.get("server_pid"),
-        "Intake": fields.get("intake"),
-        "Damage": _damage(container),
-        "Listeners": fields.get("listeners", []),
-        "Network": fields.get("network"),
-        "Config": {
-            "Image": options.get("image", "host"),
-            "Hostname": spec["hostname"],
-            "Tty": process["terminal"],
-            "OpenStdin": options["stdin"],
-            "Env": process["env"],
-            "WorkingDir": process["cwd"],
-            "StopSignal": options.get("stop_signal", signal.SIGTERM),
-            "AutoRemove": options["rm"],
-            "LogMax": options["log_max"],
-        },
-        "HostConfig": _limits(spec["linux"].get("resources", {})),
-        "Cgroup": fields.get("cgroup"),
-        "Paths": {
-            "Directory": container.directory,
-            "Config": f"{container.directory}/config.json",
-            "State": f"{container.directory}/state.json",
-            "Journal": f"{container.directory}/sessions/0/journal",
-            "Control": container.control,
-            "KeeperLog": f"{container.directory}/keeper.log",
-            "ServerLog": f"{container.directory}/server.log",
-        },
-        "Mounts": [
-            {
-                "Source": mount["source"],
-                "Destination": mount["destination"],
-                "RW": "ro" not in mount["options"],
-            }
-            for mount in spec["mounts"]
-            if mount["type"] == "bind"
-        ],
-    }
+    return Template(form).render
 
 
-def _sessions(fields: dict[str, Any], process: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the container's own program as session 0, and what exec started beside it."""
-    own = {**fields, "args": process["args"], "tty": process["terminal"]}
-    execs: dict[str, dict[str, Any]] = fields.get("sessions", {})
-    over = fields["status"] == "exited"
-    return [
-        {
-            "Session": f"{fields['name']}/{number}",
-            "Args": session["args"],
-            "User": session.get("user", ""),
-            "Tty": session["tty"],
-            "Running": "finished" not in session and not over,
-            "Pid": 0 if over else session.get("pid") or 0,
-            "ExitCode": session.get("exit_status"),
-            "StartedAt": _time(session.get("started")),
-            "FinishedAt": _time(session.get("finished")),
-        }
-        for number, session in [("0", own), *execs.items()]
-    ]
-
-
-def _damage(container: Container) -> str | None:
-    """Return what is missing in the journal, None when it is whole or not there yet."""
-    try:
-        return load(f"{container.directory}/sessions/0/journal").damage or None
-    except FileNotFoundError:
-        return None
-
-
-def _limits(resources: dict[str, Any]) -> dict[str, Any]:
-    """Return docker's fields, 0 or empty for what is not limited."""
-    memory, cpu = resources.get("memory", {}), resources.get("cpu", {})
-    return {
-        "Memory": memory.get("limit", 0),
-        "MemorySwap": memory.get("swap", 0),
-        "NanoCpus": cpu.get("quota", 0) * 10**9 // cpu.get("period", 1),
-        "CpusetCpus": cpu.get("cpus", ""),
-        "PidsLimit": max(0, resources.get("pids", {}).get("limit", 0)),
-    }
-
-
-def _time(moment: float | None) -> str | None:
-    if moment is None:
-        return None
-    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat()
+def look(name: str, *, size: bool) -> dict[str, Any]:
+    container = find(name)
+    described = describe(container)
+    return {**described, "SizeRw": written(container)} if size else described

@@ -87,14 +87,21 @@ def dispatch(arguments: list[str]) -> int:
         print(version())
         return 0
     if verb not in VERBS:
-        print(f"ptyd: there is no verb {verb!r}{_meant(verb)}; see ptyd --help", file=sys.stderr)
+        from ptycli.arguments import meant  # only for a mistake
+
+        print(
+            f"ptyd: there is no verb {verb!r}{meant(verb, VERBS)}; see ptyd --help", file=sys.stderr
+        )
         return _OWN_FAILURE
     return run(verb, arguments[1:])
 
 
 def run(verb: str, arguments: list[str]) -> int:
     """Return the exit code of one verb, whatever happens in it."""
-    from ptycli.arguments import Failure  # argparse, once an interruption is no traceback any more
+    from ptycli.arguments import (
+        Failure,
+        printable,
+    )  # argparse, once an interruption is no traceback any more
 
     try:
         module = importlib.import_module(f"ptycli.{verb}")
@@ -103,7 +110,7 @@ def run(verb: str, arguments: list[str]) -> int:
         code: int = module.main(arguments)
         sys.stdout.flush()
     except Failure as error:
-        print(f"ptyd {verb}: {error}", file=sys.stderr)
+        print(f"ptyd {verb}: {printable(str(error))}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
@@ -125,10 +132,3 @@ def _confess(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     return f"{type(error).__name__}: {error}; this is a bug, PTYD_DEBUG=1 shows where"
-
-
-def _meant(verb: str) -> str:
-    from difflib import get_close_matches  # only for a mistake
-
-    close = get_close_matches(verb, VERBS, n=1)
-    return f", did you mean {close[0]}?" if close else ""

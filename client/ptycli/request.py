@@ -8,7 +8,7 @@ import sys
 from typing import Any, Final
 
 from ptycli import engine, mount, privilege
-from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, size_of
+from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, labels_of, size_of
 from ptycli.limits import add_options, read_options
 from ptycli.network import add_options as add_network_options
 from ptycli.network import check_options
@@ -29,6 +29,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--no-stdin", action="store_true", help="stdin is empty")
     add("--name", metavar="NAME", help="default: two words")
     add("--rm", action="store_true", help="remove the container when it has ended")
+    add("-l", "--label", metavar="K=V", action="append", default=[], help="for ptyd ps --filter")
     add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
     add("--env-file", metavar="FILE", action="append", default=[])
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
@@ -104,6 +105,7 @@ def check(options: argparse.Namespace) -> None:
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = log_size(options.log_max)
+    options.labels = labels_of(options.label)
     options.resources = read_options(options)
     from ptywire.detach import parse_keys
     from ptywire.size import parse_policy

@@ -21,6 +21,7 @@ from ptykeep.protocol import EXIT_DONE, VERSION, Packet, receive
 from ptykeep.screens import Screens
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
+from ptykeep.summary import summarize
 
 if TYPE_CHECKING:
     from ptykeep.engine import RuntimeBox
@@ -59,6 +60,7 @@ class Keeper:
             "keeper_pid": os.getpid(),
             "created": time.time(),
             "epoch": 1,
+            "summary": summarize(self.spec, self.options),
         }
         self._kill_at: float | None = None
         self._dirty = False

@@ -25,7 +25,7 @@ def test_ps_shows_what_runs_and_with_a_what_ran(ptyd: Ptyd) -> None:
     ptyd("run", "--name", "ended", "sh", "-c", "exit 3")
     now, all_ = ptyd("ps").out.decode(), ptyd("ps", "-a").out.decode()
 
-    assert [line.split()[1] for line in now.splitlines()] == ["ID", "alive"]
+    assert [line.split()[-1] for line in now.splitlines()] == ["NAMES", "alive"]
     assert running.id[:12] in now
     assert f"127.0.0.1:{running.port()}" in now
     assert "Exited (3)" in all_
