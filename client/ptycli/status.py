@@ -44,7 +44,7 @@ def status_of(fields: dict[str, Any]) -> str:
     word = status.capitalize()
     if code is None:
         return f"{word} (unknown)"
-    since = f" {ago(fields['finished'])} ago" if fields.get("finished") else ""
+    since = f" {ago(fields['finished'])} ago" if fields.get("finished") is not None else ""
     return f"{word} ({code}){since}"
 
 

@@ -41,9 +41,11 @@ def test_a_table_of_a_template(capsys: pytest.CaptureFixture[str]) -> None:
     """Tabs part its columns, also as a shell writes them; its heads are the fields'."""
     said = shown(r"table {{upper .Names}}\t{{.ID}}", capsys)
 
-    assert said == "NAMES                CONTAINER ID\nWEB                  4c01\n" + (
-        "A_MUCH_LONGER_NAME   77aa\n"
-    )
+    assert said.splitlines() == [
+        "NAMES                CONTAINER ID",
+        "WEB                  4c01",
+        "A_MUCH_LONGER_NAME   77aa",
+    ]
     assert shown("table {{.ID}}", capsys, []) == "CONTAINER ID\n"
 
 
@@ -180,7 +182,7 @@ def test_a_mistaken_flag_is_recognized() -> None:
     """One line, with what may have been meant."""
     parser = Parser("ps", "", "")
     parser.add_argument("--no-trunc", action="store_true")
-    with pytest.raises(Failure, match="--notrunc, did you mean --no-trunc?") as caught:
+    with pytest.raises(Failure, match=r"--notrunc, did you mean --no-trunc\?") as caught:
         parser.parse_args(["--notrunc"])
 
     assert caught.value.exit_code == 125
