@@ -16,6 +16,7 @@ import tempfile
 from functools import partial
 from typing import TYPE_CHECKING
 
+import journal
 import latency
 import launch
 import listing
@@ -97,6 +98,7 @@ MEASUREMENTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "recovery": measure_recovery,
     "memory": measure_memory,
     "interrupt": measure_interrupt,
+    "logs": journal.measure_logs,
     **many.MEASUREMENTS,
 }
 

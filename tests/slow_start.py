@@ -45,3 +45,14 @@ def is_attaching(pid: int) -> bool:
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         caught = next(line for line in file if line.startswith("SigCgt:")).split()[1]
     return bool(int(caught, 16) >> (signal.SIGWINCH - 1) & 1)
+
+
+def is_watching(pid: int) -> bool:
+    """Tell whether a process waits for files to change (inotify(7)), as ``logs -f`` does."""
+    folder = f"/proc/{pid}/fd"
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):
+                if os.readlink(f"{folder}/{name}") == "anon_inode:inotify":
+                    return True
+    return False

@@ -1,78 +1,160 @@
-"""``ptyd logs``: the journal's bytes, as they were printed."""
+"""``ptyd logs``: what a session printed, from the journal's files, whatever its server does."""
 
 from __future__ import annotations
 
 import os
-import select
 import sys
 import time
+from typing import TYPE_CHECKING, Final
 
-from ptycli.arguments import Failure, Parser, session_of
-from ptycli.container import Container, find, wait_for_keeper
-from ptyd.journal.index import EXIT, STDERR
-from ptyd.journal.journal import Journal
+from ptycli.arguments import Failure, Parser
+from ptycli.transcript.format import Raw
+from ptycli.transcript.outlet import Outlet
+from ptycli.transcript.selection import CHUNK, Selection, Tail, Window
+from ptycli.transcript.source import Source
+from ptyd.journal.index import STDERR, Record
 
-_CHUNK = 1 << 20
-_PATIENCE = 20.0
-"""Seconds that a server may take to come, or to come back, while there is a keeper."""
-_PAUSE = 0.05
-_RACES = 100
+if TYPE_CHECKING:
+    import argparse
+
+    from ptycli.transcript.format import Format
+    from ptyd.journal.journal import Journal
+    from ptyd.journal.reader import Extent, Run
+
+_RACES: Final = 100
 """Attempts to read the journal's list of segments before one of them is gone."""
+_FORMATS: Final = ("raw", "json-file", "cri", "asciicast", "typescript")
+_USAGE: Final = "ptyd logs [OPTIONS] NAME[/N]"
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser("logs", "Print what a session printed.", "ptyd logs [-f] NAME[/N]")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
-    parser.add_argument("name", metavar="NAME[/N]")
-    options = parser.parse_args(arguments)
-    name, session = session_of(options.name)
-    container = find(name)
-    folder = f"{container.directory}/sessions/{session}/journal"
-    if session and not os.path.isdir(folder):
-        raise Failure(f"{options.name}: there is no such session")
-    has_keeper = container.keeper_pid is not None
-    # What a program printed before its end is shown, also when no server has come to it yet.
-    if has_keeper and (options.follow or (is_over(container) and not has_ended(folder))):
-        return follow(container, name, session, folder)
-    return dump(folder)
-
-
-def dump(folder: str, offset: int = 0) -> int:
-    """Copy what the journal holds from ``offset`` on; 1 if it lost bytes while we read."""
-    if not os.path.isdir(folder):
-        return 0  # no server has come to it
-    journal = load(folder)
-    code = 0
-    if 0 < offset < journal.start:
-        code = tell_of_gap(journal.start - offset)
-    offset = max(offset, journal.start)
+    options = parse(arguments)
+    now_ns = time.time_ns()
+    since, until = moment_of(options.since, now_ns), moment_of(options.until, now_ns)
+    source = Source(options.name)
+    window = Window(since, until, options.stream)
+    selection = select(source, window, tail_of(options.tail))
+    printer = Printer(selection, format_of(options, source))
     sys.stdout.flush()
-    while offset < journal.end:
-        try:
-            data = journal.read(offset, _CHUNK)
-        except FileNotFoundError:
-            # The session goes on printing, and its oldest segment has just been dropped.
-            journal = load(folder)
-            code = tell_of_gap(journal.start - offset)
-            offset = max(offset, journal.start)
-            continue
-        kind, run_end = journal.run_at(offset)
-        data = data[: run_end - offset]
-        if not data:
-            break
-        write_all(2 if kind == STDERR else 1, data)
-        offset += len(data)
-    return code
+    for extent in source.extents(follow=options.follow, until_ns=until):
+        printer.print(extent)
+    printer.finish()
+    if source.is_cut:
+        print(
+            f"ptyd logs: no server of {source.reference} comes: its last words may be missing",
+            file=sys.stderr,
+        )
+    return 1 if printer.has_gap or source.is_cut else 0
 
 
-def tell_of_gap(size: int) -> int:
-    """Say that bytes are missing; return the exit status for that."""
-    print(f"ptyd logs: {size} bytes were dropped here", file=sys.stderr)
-    return 1
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = Parser("logs", "Print what a session printed.", _USAGE)
+    add = parser.add_argument
+    add("-f", "--follow", action="store_true", help="go on until it ends")
+    add("-n", "--tail", default="all", metavar="N|all", help="only the last N lines of these")
+    add("--since", metavar="TIME", help="lines begun at TIME or later: 2026-01-31T12:00, 90s, …")
+    add("--until", metavar="TIME", help="lines begun at TIME or before; with -f, end then")
+    add("-t", "--timestamps", action="store_true", help="the time before each line (raw)")
+    add(
+        "--stream", default="all", choices=("all", "stdout", "stderr"), help="of a program on pipes"
+    )
+    add("--format", default="raw", choices=_FORMATS, help="as others keep it; see ptyd export, too")
+    add("name", metavar="NAME[/N]")
+    return parser.parse_args(arguments)
+
+
+def tail_of(text: str) -> int | None:
+    """Return how many lines; None for all, which is also what docker makes of a bad number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
+def moment_of(text: str | None, now_ns: int) -> int | None:
+    """Return nanoseconds of Unix time, None where no moment is asked for; raise Failure."""
+    if text is None:
+        return None
+    from ptycli.moment import moment  # 3 ms, for who wants times
+
+    return moment(text, now_ns)
+
+
+def format_of(options: argparse.Namespace, source: Source) -> Format:
+    """Return the format that was asked for."""
+    if options.format == "raw":
+        return Raw(timestamps=options.timestamps)
+    from ptycli.transcript.choice import make  # and what it needs
+
+    return make(options.format, source.container, source.session)
+
+
+def select(source: Source, window: Window, tail: int | None) -> Selection:
+    """Return what is wanted of a journal; its last lines are looked for as it is now."""
+    if tail is None:
+        return Selection(window)
+    wanted, found = Selection(window), Tail()
+    reader = source.new_reader()
+    try:
+        end = reader.end()
+        while (extent := reader.take(limit=end)) is not None:
+            found.add(extent, wanted.select(extent))
+    finally:
+        reader.close()
+    return Selection(window, found.starts(tail), end)
+
+
+class Printer:
+    """Writes a journal's items to standard output and error."""
+
+    def __init__(self, selection: Selection, form: Format) -> None:
+        self.has_gap = False
+        self._selection = selection
+        self._form = form
+        self._outlet = Outlet()
+
+    def print(self, extent: Extent) -> None:
+        if extent.gap:
+            self.has_gap = True
+            tell_of_gap(extent.gap)
+        waiting: Run | None = None  # runs that go the same way are written at once
+        for item in self._selection.select(extent):
+            if isinstance(item, Record):
+                self._write(1, self._form.mark(item))
+            elif not self._form.is_plain:
+                self._convert(extent, item)
+            elif waiting is not None and waiting.kind == item.kind and waiting.end == item.start:
+                waiting = waiting._replace(end=item.end)
+            else:
+                self._copy(extent, waiting)
+                waiting = item
+        self._copy(extent, waiting)
+
+    def finish(self) -> None:
+        self._write(1, self._form.finish())
+
+    def _copy(self, extent: Extent, run: Run | None) -> None:
+        if run is not None:
+            fd = 2 if run.kind == STDERR else 1
+            self._outlet.copy(fd, extent.fd, run.start - extent.base, run.end - run.start)
+
+    def _convert(self, extent: Extent, run: Run) -> None:
+        fd = 2 if run.kind == STDERR and self._form.has_streams else 1
+        for start in range(run.start, run.end, CHUNK):
+            data = extent.read(start, min(start + CHUNK, run.end))
+            self._write(fd, self._form.feed(run.kind, run.time_ns, data))
+
+    def _write(self, fd: int, data: bytes) -> None:
+        if data:
+            self._outlet.write(fd, data)
+
+
+def tell_of_gap(size: int) -> None:
+    """Say that bytes are missing."""
+    print(f"ptyd logs: {size} bytes were dropped here", file=sys.stderr, flush=True)
 
 
 def load(folder: str) -> Journal:
     """Return what the journal holds; the session may drop its oldest segment while we look."""
+    from ptyd.journal.journal import Journal  # for inspect
+
     for _ in range(_RACES):
         journal = Journal(folder)
         try:
@@ -83,69 +165,3 @@ def load(folder: str) -> Journal:
             continue
         return journal
     raise Failure(f"{folder} changes faster than it can be read")
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write all of it, also to a descriptor that somebody else has made non-blocking."""
-    view = memoryview(data)
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:
-            poll.poll()
-
-
-def follow(container: Container, name: str, session: int, folder: str) -> int:
-    """Read from the server until the program has ended; what a server cannot tell, from the files.
-
-    A server may be on its way, be replaced, or have gone with the keeper by the time we ask.
-    """
-    from ptyc.address import Target  # the client, for following only
-    from ptyc.attach import Options, tell, visit
-
-    target = Target(path=container.control, name=name, session=session)
-    options = Options(
-        stdin=False, from_="start", role="view", lossless=True, sig_proxy=False, session=session
-    )
-    while container.read_state()["status"] == "created" and container.keeper_pid is not None:
-        wait_for_keeper(container, _PAUSE)
-    offset, code, deadline = 0, 0, 0.0
-    while container.keeper_pid is not None:
-        began = time.monotonic()
-        outcome = visit(target, options)
-        code |= outcome.has_gap
-        if outcome.is_whole:
-            return code
-        if not outcome.is_lost:
-            tell(outcome)
-            return outcome.status
-        ended = time.monotonic()
-        if not deadline or outcome.rendered > offset or ended - began > _PATIENCE:
-            deadline = ended + _PATIENCE
-        if not wait_for_keeper(container, _PAUSE) and time.monotonic() > deadline:
-            tell(outcome)
-            return outcome.status
-        if outcome.rendered > offset:
-            offset = outcome.rendered
-            options = options._replace(from_=offset)
-    try:
-        return dump(folder, offset) | code
-    except FileNotFoundError:
-        return code  # just removed
-
-
-def is_over(container: Container) -> bool:
-    """Tell whether the keeper has seen the program's end."""
-    return bool(container.read_state()["status"] == "exited")
-
-
-def has_ended(folder: str) -> bool:
-    """Tell whether the journal's last word is an exit."""
-    journal = Journal(folder)
-    try:
-        journal.load()
-        return any(record.kind == EXIT for record in journal.segments[-1].records[-1:])
-    except (OSError, IndexError):
-        return False  # not there yet, or just removed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from slow_start import is_attaching, stopped_server
+from slow_start import is_watching, stopped_server
 from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def test_before_a_server_has_come(ptyd: Ptyd, options: list[str]) -> None:
         run.communicate(timeout=40)
         ptyd.container("it").wait_for_status()
         with ptyd.background("ptyd", "logs", *options, "it") as logs:
-            wait_until(lambda: is_attaching(logs.pid) or logs.poll() is not None)
+            wait_until(lambda: is_watching(logs.pid) or logs.poll() is not None)
             os.kill(ptyd.container("it").keeper_pid, signal.SIGHUP)  # another one comes
             printed, errors = logs.communicate(timeout=40)
 
@@ -42,7 +42,7 @@ def test_when_the_server_has_gone(ptyd: Ptyd) -> None:
     server = container.server_pid()
     os.kill(server, signal.SIGSTOP)
     with ptyd.background("ptyd", "logs", "-f", container.name) as logs:
-        wait_until(lambda: is_attaching(logs.pid) or logs.poll() is not None)
+        wait_until(lambda: is_watching(logs.pid) or logs.poll() is not None)
         os.kill(container.keeper_pid, signal.SIGINT)
         printed, errors = logs.communicate(timeout=40)
 

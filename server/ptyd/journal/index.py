@@ -24,6 +24,8 @@ OUTPUT_KINDS: Final = frozenset((TERMINAL, STDOUT, STDERR))
 
 _RECORD: Final = struct.Struct("!QQB3xII4x")
 RECORD_SIZE: Final = _RECORD.size
+BEYOND: Final = 1 << 64
+"""Beyond every offset: an end that lets :func:`parse` return all."""
 
 
 class Record(NamedTuple):
