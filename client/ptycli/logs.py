@@ -40,10 +40,7 @@ def main(arguments: list[str]) -> int:
         printer.print(extent)
     printer.finish()
     if source.is_cut:
-        print(
-            f"ptyd logs: no server of {source.reference} comes: its last words may be missing",
-            file=sys.stderr,
-        )
+        print(f"ptyd logs: {source.lost_words}", file=sys.stderr)
     return 1 if printer.has_gap or source.is_cut else 0
 
 

@@ -48,7 +48,7 @@ LONG_OUTPUT = st.lists(
 
 
 @given(OUTPUT | LONG_OUTPUT)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_entries_are_the_bytes_however_they_are_cut(items: list[Printed]) -> None:
     """The parts of a stream together are the stream, and do not depend on the runs."""
     cut = [
@@ -80,7 +80,7 @@ def test_no_character_is_cut(text: str, limit: int) -> None:
 
 
 @given(OUTPUT | LONG_OUTPUT)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_cri_is_the_bytes(items: list[Printed]) -> None:
     """F is a whole line, P one that goes on; the contents of a stream are its bytes."""
     streams = {"stdout": b"", "stderr": b""}
@@ -95,7 +95,7 @@ def test_cri_is_the_bytes(items: list[Printed]) -> None:
 
 
 @given(OUTPUT | LONG_OUTPUT)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_json_file_is_the_text(items: list[Printed]) -> None:
     """Docker's three fields; a part that goes on has no newline."""
     streams = {"stdout": "", "stderr": ""}
@@ -211,7 +211,7 @@ BOUND = st.none() | st.integers(NOW - 1, NOW + 6)
     st.integers(1, 80),
 )
 @example([Printed(STDOUT, NOW, b"a\nb"), Printed(STDERR, NOW, b"c\n")], 1, Window(), 9)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_what_is_selected_is_what_an_oracle_selects(
     items: list[Printed], tail: int | None, window: Window, size: int
 ) -> None:

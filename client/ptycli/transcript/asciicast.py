@@ -59,6 +59,11 @@ class Asciicast:
             case _:
                 return b""
 
+    def mark_gap(self, size: int) -> bytes:
+        """Return a marker for bytes that are missing here."""
+        time_ns = (self._time_us or 0) * _MICROSECOND
+        return self._begin(time_ns) + self._marker(time_ns, f"{size} bytes were dropped here")
+
     def finish(self) -> bytes:
         """Return the end: what is left of characters, and the exit of the last program."""
         if self._time_us is None:
@@ -73,7 +78,10 @@ class Asciicast:
         if self._exit is None:
             return b""
         ended, self._exit = self._exit, None
-        return self._flush() + self._event(ended.time_ns, "m", f"exited {ended.a}, started again")
+        return self._marker(ended.time_ns, f"exited {ended.a}, started again")
+
+    def _marker(self, time_ns: int, text: str) -> bytes:
+        return self._flush() + self._event(time_ns, "m", text)
 
     def _begin(self, time_ns: int) -> bytes:
         if self._time_us is not None:

@@ -11,6 +11,7 @@ from ptycli.transcript.format import Format, Raw
 
 if TYPE_CHECKING:
     from ptycli.container import Container
+    from ptycli.transcript.asciicast import Asciicast
 
 _SIZE: Final = (24, 80)
 """Rows and columns where no journal says: of a session without a terminal."""
@@ -38,7 +39,7 @@ def make(name: str, container: Container, session: int) -> Format:
             return Raw(timestamps=False)
 
 
-def asciicast(container: Container, session: int, **about: Any) -> Format:
+def asciicast(container: Container, session: int, **about: Any) -> Asciicast:
     """Return a recording; ``about`` goes into its header."""
     from ptycli.transcript.asciicast import Asciicast
 

@@ -43,6 +43,11 @@ class Source:
         self._watch: Watch | None = None
         self._watched = ""
 
+    @property
+    def lost_words(self) -> str:
+        """What to say where :attr:`is_cut`."""
+        return f"no server of {self.reference} comes: its last words may be missing"
+
     def new_reader(self) -> Reader:
         """Return another cursor, at the oldest byte held."""
         return Reader(self.folder)
