@@ -42,8 +42,8 @@ def test_version_2_has_times_of_its_own() -> None:
     second = shown([b'{"version": 2, "width": 80, "height": 24}\n', *events])
     third = shown([b'{"version": 3, "term": {"cols": 80, "rows": 24}}\n', *events])
 
-    assert [(each.wait, each.data) for each in second] == [(1.0, b"a"), (1.0, b"b"), (0.0, b"")]
-    assert [(each.wait, each.data) for each in third] == [(1.0, b"a"), (3.5, b"b"), (0.0, b"")]
+    assert [(each.wait, each.data) for each in second] == [(1.0, b"a"), (1.0, b"b")]
+    assert [(each.wait, each.data) for each in third] == [(1.0, b"a"), (3.5, b"b")]
 
 
 def test_a_line_that_was_cut_is_the_end() -> None:

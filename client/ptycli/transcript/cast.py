@@ -61,7 +61,8 @@ def _events(
             wait = 0.0
         elif code == "x":
             break
-    yield Shown(min(wait, _LONGEST_WAIT), b"")  # the last picture stays as long as it did
+    if wait:
+        yield Shown(min(wait, _LONGEST_WAIT), b"")  # the last picture stays as long as it did
 
 
 def _parse(line: bytes) -> Any:
