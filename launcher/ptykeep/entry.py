@@ -12,8 +12,9 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any
 
+from ptykeep.removal import remove_tree
 from ptykeep.runtime import Call, Runtime
-from ptykeep.state import remove_tree, write_json
+from ptykeep.state import write_json
 from ptylaunch.account import parse_user, resolve
 from ptylaunch.errors import LaunchFailed, failure_from
 from ptylaunch.join import WITHIN

@@ -13,8 +13,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptykeep.removal import remove_tree
 from ptykeep.session import Session, open_session
-from ptykeep.state import remove_tree
 from ptykeep.wish import Wish, check, read_request
 from ptylaunch.container import Box
 from ptylaunch.errors import LaunchFailed, failure_from

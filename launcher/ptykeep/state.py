@@ -15,6 +15,8 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptykeep.removal import remove_tree
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -234,36 +236,6 @@ def remove_container(dirs: Dirs, container: str) -> None:
     _remove_layers(container_dir(dirs, container))
     remove_tree(container_dir(dirs, container))
     _unlink_claims(dirs, "ranges", container)
-
-
-def remove_tree(path: str) -> None:
-    """Remove a folder and what is in it as far as that is possible; no link is followed.
-
-    As shutil.rmtree does, which takes three compression libraries along, for a keeper's last act.
-    """
-    try:
-        for _, folders, files, folder_fd in os.fwalk(path, topdown=False):
-            for name in (*files, *folders):
-                _remove_entry(name, folder_fd)
-        os.rmdir(path)
-    except OSError:
-        return  # it is not there, or not empty
-
-
-def _remove_entry(name: str, folder_fd: int) -> None:
-    try:
-        os.unlink(name, dir_fd=folder_fd)
-    except IsADirectoryError:
-        _remove_empty(name, folder_fd)
-    except OSError:
-        return
-
-
-def _remove_empty(name: str, folder_fd: int) -> None:
-    try:
-        os.rmdir(name, dir_fd=folder_fd)
-    except OSError:
-        return  # not empty, then, or not ours
 
 
 def _remove_layers(directory: str) -> None:

@@ -75,6 +75,18 @@ def test_what_others_of_the_box_wrote_goes_with_it(given: tuple[Ptyd, Path]) -> 
     assert ptyd.left() == []
 
 
+def test_depth_does_not_keep_what_a_box_wrote(given: tuple[Ptyd, Path]) -> None:
+    """Folders in folders, more than there may be calls or descriptors: ``rm`` takes them, too."""
+    ptyd, folder = given
+    script = "n=0; while [ $n -lt 1500 ]; do mkdir d && cd d || exit; n=$((n+1)); done; echo end"
+    done = ptyd("run", "--name=deep", "--no-tty", f"--rootfs={folder}", "sh", "-c", script)
+    removed = ptyd("rm", "-f", "deep")
+
+    assert (done.code, done.out) == (0, b"end\n")
+    assert (removed.code, removed.err) == (0, "")
+    assert ptyd.left() == []
+
+
 def test_users_are_those_of_the_folder(given: tuple[Ptyd, Path]) -> None:
     """By name, with their groups; and the root's own files are its root's."""
     ptyd, folder = given

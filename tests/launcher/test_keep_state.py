@@ -338,23 +338,3 @@ def test_a_refused_lock_leaves_no_descriptor(tmp_path: Path) -> None:
     os.waitpid(pid, 0)
 
     assert len(after) == len(before)
-
-
-def test_a_tree_is_removed_and_no_link_followed(tmp_path: Path) -> None:
-    """Also one that is not there; what links lead to stays."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "file").write_text("")
-    tree = tmp_path / "tree"
-    (tree / "a/b").mkdir(parents=True)
-    (tree / "a/file").write_text("")
-    (tree / "a/folder").symlink_to(kept)
-    (tree / "nowhere").symlink_to("/nowhere")
-    os.mkfifo(tree / "a/b/fifo")
-    state.remove_tree(str(tree))
-    state.remove_tree(str(tree))
-    (tmp_path / "link").symlink_to(kept)
-    state.remove_tree(str(tmp_path / "link"))
-
-    assert not tree.exists()
-    assert (kept / "file").exists()
