@@ -31,7 +31,7 @@ def apply_bytes(
     fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
     umask = os.umask(0)
     blobs = [gzip.compress(data, 1) if packed else data for data in layers]
-    budget = Budget(sum(map(len, blobs)))
+    budget = Budget()
     try:
         applier = Applier(fd, owners, budget)
         for data, blob in zip(layers, blobs, strict=True):

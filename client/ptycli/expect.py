@@ -52,5 +52,10 @@ def main(arguments: list[str]) -> int:
         print(f"ptyd expect: not found in {options.timeout:g} s", file=sys.stderr)
         return TIME_OVER
     if not options.quiet:
-        print(found.match[0])
+        print(_shown(found.match[0]))
     return 0
+
+
+def _shown(text: str) -> str:
+    """Return lines that cannot drive the terminal: half a sequence is text to a pattern."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)

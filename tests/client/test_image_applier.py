@@ -137,18 +137,23 @@ def test_an_owner_that_no_box_has_is_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "t/x").stat().st_uid == 0
 
 
-def test_holes_stay_holes(tmp_path: Path) -> None:
-    """GNU's sparse files, of which only what is in them is written."""
-    data = bytearray(archive([]))
+def sparse_header(*, goes_on: bool = False) -> bytes:
+    """Return that of a file of 2 MiB with 512 bytes in its middle, as GNU has it."""
     info = tarfile.TarInfo("s")
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
     header[156:157] = tarfile.GNUTYPE_SPARSE
     header[124:136] = b"%011o\0" % 512  # what follows
     header[386:410] = b"%011o\0%011o\0" % (1 << 20, 512)
+    header[482] = goes_on  # more of the map follows
     header[483:495] = b"%011o\0" % (2 << 20)
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    apply_bytes(tmp_path / "t", [bytes(header) + b"x" * 512 + bytes(data)])
+    return bytes(header)
+
+
+def test_holes_stay_holes(tmp_path: Path) -> None:
+    """GNU's sparse files, of which only what is in them is written."""
+    apply_bytes(tmp_path / "t", [sparse_header() + b"x" * 512 + archive([])])
     made = tmp_path / "t/s"
 
     assert made.stat().st_size == 2 << 20
@@ -262,8 +267,44 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         apply(tmp_path / "t", [huge])
     monkeypatch.setattr(contents, "MOST_ENTRIES", 10)
     assert "entries" in refusal_in(tmp_path / "n", [entry(f"f{n}") for n in range(11)])
+    monkeypatch.setattr(contents, "MOST_ENTRIES", 1000)
+    many = archive([folder(f"d{n}") for n in range(300)])
+    with pytest.raises(LaunchFailed, match="unpacks to more than"):
+        apply_bytes(tmp_path / "m", [many], packed=True)
+
+
+def test_a_bomb_cannot_lie_about_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the manifest says is proven at the end, when the disk would be full."""
+    monkeypatch.setattr(contents, "_FLOOR", 1 << 20)
+    data = archive([entry("zeros", bytes(4 << 20))])
+    blob = gzip.compress(data)
+    read_fd, tree_fd = os.memfd_create("layer"), os.open(tmp_path, os.O_RDONLY)
+    os.write(read_fd, blob)
+    os.lseek(read_fd, 0, os.SEEK_SET)
+    layer = Descriptor(LAYER + "+gzip", digest(blob), 1 << 60)
+    budget = Budget()
+    try:
+        with pytest.raises(LaunchFailed, match="unpacks to more than"):
+            Applier(tree_fd, OWNERS, budget).apply(Content(read_fd, layer, digest(data), budget))
+    finally:
+        os.close(read_fd)
+        os.close(tree_fd)
+
+
+def test_headers_are_limited(tmp_path: Path) -> None:
+    """One, all of one entry's, a sparse file's map, and those that hold for all entries."""
     long = entry("x", pax_headers={"comment": "x" * (2 << 20)})
-    assert "header" in refusal_in(tmp_path / "h", [long])
+    several = entry("x", pax_headers={f"k{n}": "x" * 5000 for n in range(300)})
+    assert "header" in refusal_in(tmp_path / "t", [long])
+    assert "header" in refusal_in(tmp_path / "t", [several])
+    mapped = b"300000\n" + b"0\n" * 600_000  # of GNU's format 1.0
+    sparse = entry("x", mapped + bytes(-len(mapped) % 512), pax_headers={
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1",
+    })  # fmt: skip
+    assert "header" in refusal_in(tmp_path / "t", [sparse])
+    everywhere = tarfile.TarInfo.create_pax_global_header({f"k{n}": "x" for n in range(100)})
+    with pytest.raises(LaunchFailed, match="global headers"):
+        apply_bytes(tmp_path / "t", [everywhere + archive([entry("x")])])
 
 
 def refusal_in(tree: Path, layer: Sequence[Entry]) -> str:
@@ -273,9 +314,10 @@ def refusal_in(tree: Path, layer: Sequence[Entry]) -> str:
 
 
 def test_half_an_archive_is_refused(tmp_path: Path) -> None:
-    """Cut in a file, or with rubbish where a header should be; though its digest is right."""
+    """Cut in a file or a map, or with rubbish for a header; though its digest is right."""
     whole = archive([entry("a", bytes(2000)), entry("b", b"x")])
-    for data in (whole[:1000], whole[:2560] + b"rubbish" * 100, b"rubbish" * 100, b""):
+    mapped = sparse_header(goes_on=True)
+    for data in (whole[:1000], whole[:2560] + b"rubbish" * 100, b"rubbish" * 100, b"", mapped):
         with pytest.raises(LaunchFailed, match="no good archive"):
             apply_bytes(tmp_path / "t", [data])
 
@@ -300,9 +342,7 @@ def test_what_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
         tree_fd = os.open(tmp_path, os.O_RDONLY)
         try:
             with pytest.raises(LaunchFailed, match=line):
-                Applier(tree_fd, OWNERS, Budget(1)).apply(
-                    Content(read_fd, layer, diff_id, Budget(1))
-                )
+                Applier(tree_fd, OWNERS, Budget()).apply(Content(read_fd, layer, diff_id, Budget()))
         finally:
             os.close(tree_fd)
             os.close(read_fd)
@@ -335,7 +375,7 @@ def test_a_layer_is_read_forward() -> None:
     os.write(fd, data)
     os.lseek(fd, 0, os.SEEK_SET)
     layer = Descriptor(LAYER, digest(data), len(data))
-    content = Content(fd, layer, digest(data), Budget(1))
+    content = Content(fd, layer, digest(data), Budget())
     content.read(10)
 
     assert content.seek(512) == content.tell() == 512

@@ -70,7 +70,9 @@ def test_a_command_replaces_cmd_and_an_entrypoint_both() -> None:
         ("Env", ["A"]), ("Env", ["=x"]), ("Env", "A=1"), ("Env", [1]), ("Env", ["A=\0"]),
         ("Cmd", "sh"), ("Entrypoint", {"a": 1}), ("User", 0.5), ("WorkingDir", ["/"]),
         ("ExposedPorts", ["80"]), ("ExposedPorts", {"0/tcp": {}}), ("ExposedPorts", {"80/x": {}}),
-        ("ExposedPorts", {"70000": {}}), ("StopSignal", "SIGNOPE"), ("StopSignal", "99"),
+        ("ExposedPorts", {"70000": {}}),
+        ("ExposedPorts", {f"{n}-65535/tcp": {} for n in range(1, 1000)}),
+        ("StopSignal", "SIGNOPE"), ("StopSignal", "99"),
         ("StopSignal", "KILL+1"), ("StopSignal", "_IGN"),
     ],
 )  # fmt: skip

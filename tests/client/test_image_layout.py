@@ -71,6 +71,19 @@ def test_an_image_for_another_machine_is_refused(layout: Layout) -> None:
     assert "riscv128" in complaint(layout, "told")
 
 
+def test_an_image_does_not_drive_the_terminal(layout: Layout) -> None:
+    """What a complaint quotes is anybody's: a title, a platform, a kind."""
+    evil = "\x1b]0;mine\x07"
+    manifest = layout.manifest([TWO], architecture=evil)
+    layout.add(manifest, evil)
+    layout.add({**layout.manifest([ONE]), **platform(f"linux/{evil}")}, "platform")
+    layout.add({**layout.manifest([ONE]), "mediaType": evil}, "kind")
+
+    for tag in (evil, "platform", "kind", "no such"):
+        assert complaint(layout, tag).isprintable()
+        assert "mine" in complaint(layout, tag)
+
+
 def test_chain_id_is_the_specs(layout: Layout) -> None:
     """image-spec, config.md: of one layer its diff_id, of two the digest of both."""
     layout.add(layout.manifest([ONE, TWO]))

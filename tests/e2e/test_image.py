@@ -157,6 +157,16 @@ def test_words_of_docker(place: Place, base: bytes) -> None:
     assert place.ptyd("run", "--rm", "--image=host", "--entrypoint=echo", "hi").out == b"hi\n"
 
 
+def test_a_command_that_is_not_there_does_not_drive_the_terminal(place: Place, base: bytes) -> None:
+    """Its name is the image's; the complaint is one line of text."""
+    image = place.image(base, Cmd=["\x1b]0;mine\x07\nyours"])
+    done = place.ptyd("run", f"--image={image}")
+
+    assert (done.code, done.err.count("\n")) == (127, 1)
+    assert done.err.removesuffix("\n").isprintable()
+    assert place.ptyd.left() == []
+
+
 def test_a_stop_signal_is_the_images(place: Place, base: bytes) -> None:
     """SIGUSR1 instead of SIGTERM, when it says so."""
     image = place.image(base, **CONFIG)

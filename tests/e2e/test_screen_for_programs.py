@@ -71,6 +71,15 @@ def test_keys_follow_the_modes_of_the_terminal(ptyd: Ptyd) -> None:
     assert found.code == 0, ptyd("screen", name).out
 
 
+def test_what_was_found_does_not_drive_the_terminal(ptyd: Ptyd) -> None:
+    """Half a sequence is no sequence, and so is in the text that is matched."""
+    script = r"while :; do printf 'a\tb\302\2330;mine\b\033%%\007.\n'; sleep 0.05; done"
+    name = ptyd.start("--network", "none", "sh", "-c", script).name
+    found = ptyd("expect", "--stream", name, "a.*mine.*")
+
+    assert (found.code, found.out.decode()) == (0, "a\tb?0;mine??%.\n")
+
+
 def test_how_waiting_ends(ptyd: Ptyd) -> None:
     """1 when the time is over, 2 when the program ended without it; each says so."""
     name = ptyd.start("--network", "none", "sh", "-c", "read line; exit 4").name

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
+_MOST_GLOBAL: Final = 64
+_LONGEST_SHOWN: Final = 100
 _DEEPEST: Final = 200
 """Folders within folders: removing them goes down with a descriptor for each."""
 _NOBODY: Final = 65534
@@ -73,8 +75,8 @@ class Applier:
         self._depths = {os.fstat(tree_fd).st_ino: 0}
         self._made: set[tuple[int, str]] = set()
         """What the layer brought: the inode of its folder, and its name."""
-        self._times: list[tuple[list[str], int]] = []
-        """Of folders, in nanoseconds: what is made in them would change them."""
+        self._times: list[tuple[str, int]] = []
+        """Paths of folders, and nanoseconds: what is made in them would change them."""
 
     def apply(self, content: Content) -> None:
         """Apply one layer; LaunchFailed("image", …) when it is no good, OSError as the disk has it.
@@ -89,21 +91,27 @@ class Applier:
         except _BROKEN as error:
             content.prove_blob()  # if that is what is wrong, it says more
             raise bad(f"a layer is no good archive: {error}") from None
-        for parts, when in reversed(self._times):
-            self._set_time(parts, when)
+        for path, when in reversed(self._times):
+            self._set_time(path, when)
 
     def _read(self, content: Content) -> None:
         archive = tarfile.TarFile(
             fileobj=cast("Any", content), mode="r", encoding="utf-8", errors="surrogateescape"
         )
-        while (member := archive.next()) is not None:
+        while True:
+            content.begin_entry()
+            member = archive.next()
+            if member is None:
+                break
             cast("Any", archive).members.clear()  # it would remember each of them
+            if len(archive.pax_headers) > _MOST_GLOBAL:  # each entry has a copy of them
+                raise bad("a layer has too many global headers")
             self._budget.count()
             try:
                 self._take(member, content)
             except OSError as error:
                 if error.errno in _SHAPE:
-                    line = f"{member.name!r} cannot be made: {error.strerror}"
+                    line = f"{_shown(member.name)} cannot be made: {error.strerror}"
                     raise bad(line) from None
                 raise
         if content.last.strip(b"\0"):
@@ -113,9 +121,9 @@ class Applier:
         parts = _parts(member.name)
         if not parts:
             if not member.isdir():
-                raise bad(f"{member.name!r} would replace the root")
+                raise bad(f"{_shown(member.name)} would replace the root")
             self._dress_folder(self._root.fd, ".", member)
-            self._times.append(([], _nanoseconds(member)))
+            self._times.append(("/", _nanoseconds(member)))
             return
         if parts[-1].startswith(_WHITEOUT):
             self._hide(parts[:-1], parts[-1])
@@ -136,12 +144,12 @@ class Applier:
         if member.isdir():
             self._make_folder(folder_fd, name)
             self._dress_folder(folder_fd, name, member)
-            self._times.append((parts, _nanoseconds(member)))
+            self._times.append(("/" + "/".join(parts), _nanoseconds(member)))
         elif member.islnk():
             self._link(member.linkname, folder_fd, name)
         elif member.issym():
             if not member.linkname or "\0" in member.linkname:
-                raise bad(f"{member.name!r} is a link to nothing")
+                raise bad(f"{_shown(member.name)} is a link to nothing")
             self._remove(folder_fd, name)
             os.symlink(member.linkname, name, dir_fd=folder_fd)
             self._dress(folder_fd, name, member)
@@ -153,7 +161,7 @@ class Applier:
             self._remove(folder_fd, name)
             self._write(member, folder_fd, name, content)
         else:
-            raise bad(f"{member.name!r} is of type {member.type!r}")
+            raise bad(f"{_shown(member.name)} is of type {member.type!r}")
 
     # Folders
 
@@ -267,7 +275,7 @@ class Applier:
                 self._budget.spend(member.size)  # holes cost the disk nothing, but who reads them
                 for offset, size in sparse:
                     if not 0 <= offset <= offset + size <= member.size:
-                        raise bad(f"{member.name!r} has holes outside itself")
+                        raise bad(f"{_shown(member.name)} has holes outside itself")
                     os.lseek(fd, offset, os.SEEK_SET)
                     _copy(content, fd, size)
                 os.truncate(fd, member.size)
@@ -302,9 +310,8 @@ class Applier:
         when = _nanoseconds(member)
         os.utime(name, ns=(when, when), dir_fd=folder_fd, follow_symlinks=False)
 
-    def _set_time(self, parts: list[str], when: int) -> None:
+    def _set_time(self, path: str, when: int) -> None:
         try:
-            path = "/" + "/".join(parts)
             fd = self._root.open(path, flags=os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             return  # a later entry has replaced it
@@ -315,8 +322,8 @@ class Applier:
 
 
 _BROKEN: Final = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
-                  OverflowError, RecursionError)  # fmt: skip
-"""What tarfile and gzip say of bytes that are not theirs."""
+                  OverflowError, RecursionError, IndexError)  # fmt: skip
+"""What tarfile and gzip say of bytes that are not theirs; an IndexError of half a sparse map."""
 
 _SHAPE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EPERM,
                  errno.ENAMETOOLONG, errno.EINVAL, errno.EMLINK, errno.EEXIST)  # fmt: skip
@@ -326,8 +333,12 @@ _SHAPE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.E
 def _parts(name: str) -> list[str]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
-        raise bad(f"{name!r} is no name within a layer")
+        raise bad(f"{_shown(name)} is no name within a layer")
     return parts
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_SHOWN else name[:_LONGEST_SHOWN] + "…")
 
 
 def _exists(folder_fd: int, name: str) -> bool:
@@ -340,7 +351,7 @@ def _exists(folder_fd: int, name: str) -> bool:
 
 def _copy(content: Content, fd: int, size: int) -> None:
     while size > 0:
-        data = memoryview(content.read(min(size, _PIECE)))
+        data = memoryview(content.take(min(size, _PIECE)))
         if not data:
             raise EOFError("it ends in the middle of a file")
         size -= len(data)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOOPBACK: Final = "127.0.0.1"
+_MOST_PORTS: Final = 2 * 65535
+"""Each of TCP and of UDP."""
 
 
 class Wishes(NamedTuple):
@@ -86,6 +88,8 @@ def _ports(value: object) -> tuple[Port, ...]:
             continue  # nothing that leads into a box speaks it
         if protocol not in ("tcp", "udp") or not all(map(_is_port, ends)):
             raise bad(f"config.ExposedPorts: {text!r} is no port")
+        if len(ports) + int(ends[1]) - int(ends[0]) >= _MOST_PORTS:
+            raise bad(f"config.ExposedPorts: more than {_MOST_PORTS} ports")
         ports += [
             Port(protocol, _LOOPBACK, 0, number) for number in range(int(ends[0]), int(ends[1]) + 1)
         ]

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from ptycli.image.layout import Descriptor
 
 _PIECE: Final = 1 << 18
-LARGEST_READ: Final = 1 << 20
-"""Bytes asked for at once: an extended header is not larger, whatever it says of itself."""
+LARGEST_HEADER: Final = 1 << 20
+"""Bytes of one entry's headers, extended ones and maps of sparse files included."""
 
 _RATIO: Final = 200
 _FLOOR: Final = 1 << 30
+_BLOCK: Final = 4096
 MOST_ENTRIES: Final = 1_000_000
 
 _PLAIN: Final = (
@@ -41,34 +42,44 @@ class _Readable(Protocol):
 
 
 class Budget:
-    """What an image may unpack to: 200 times what its layers have, and 1 GiB at the least."""
+    """What an image may unpack to: 200 times what of its layers was read, 1 GiB at the least.
 
-    def __init__(self, packed: int) -> None:
-        self.limit = max(_FLOOR, packed * _RATIO)
-        """Bytes."""
+    What was read, not what the manifest says: that is proven only when the disk is full.
+    """
+
+    def __init__(self) -> None:
+        self._packed = 0
         self._spent = 0
         self._entries = 0
 
+    def read(self, size: int) -> None:
+        """Note bytes of a blob."""
+        self._packed += size
+
     def spend(self, size: int) -> None:
         self._spent += size
-        if self._spent > self.limit:
+        limit = max(_FLOOR, self._packed * _RATIO)
+        if self._spent > limit:
             raise bad(
-                f"it unpacks to more than {self.limit >> 20} MiB, the limit for an image of its "
+                f"it unpacks to more than {limit >> 20} MiB, the limit for an image of its "
                 "size (200 times what its layers have, at least 1 GiB)"
             )
 
     def count(self) -> None:
+        """Note an entry, which has a block of the disk even when nothing is in it."""
         self._entries += 1
         if self._entries > MOST_ENTRIES:
             raise bad(f"it has more than {MOST_ENTRIES} entries")
+        self.spend(_BLOCK)
 
 
 class _Blob:
     """The file of a layer, as it lies there."""
 
-    def __init__(self, fd: int, blob: Descriptor) -> None:
+    def __init__(self, fd: int, blob: Descriptor, budget: Budget) -> None:
         self._fd = fd
         self._blob = blob
+        self._budget = budget
         self._size = 0
         self._hash = hashlib.new(blob.digest.partition(":")[0])
 
@@ -76,6 +87,7 @@ class _Blob:
         data = os.read(self._fd, _PIECE if size < 0 else min(size, _PIECE))
         self._hash.update(data)
         self._size += len(data)
+        self._budget.read(len(data))
         if self._size > self._blob.size:
             raise bad(f"blob {self._blob.digest}: it is larger than {self._blob.size} bytes")
         return data
@@ -93,7 +105,7 @@ class Content:
     """The archive in a layer, as a file for tarfile that can only be read forward."""
 
     def __init__(self, fd: int, layer: Descriptor, diff_id: str, budget: Budget) -> None:
-        self._blob = _Blob(fd, layer)
+        self._blob = _Blob(fd, layer, budget)
         self._source: _Readable = self._blob
         if layer.kind in _ZIPPED:
             self._source = gzip.GzipFile(fileobj=self._blob, mode="rb")  # type: ignore[call-overload]
@@ -104,13 +116,23 @@ class Content:
         self._hash = hashlib.new(diff_id.partition(":")[0])
         self._budget = budget
         self._position = 0
+        self._header = 0
         self.last = b""
         """What was read last: a whole header block, when an archive ends."""
 
+    def begin_entry(self) -> None:
+        """What :meth:`read` returns from here on are headers, of one entry."""
+        self._header = 0
+
     def read(self, size: int) -> bytes:
-        """Return ``size`` bytes, fewer at the end alone."""
-        if not 0 <= size <= LARGEST_READ:
-            raise bad(f"a header of {size} bytes is too large")
+        """Return ``size`` bytes of headers, fewer at the end alone. tarfile keeps all of them."""
+        if not 0 <= size <= LARGEST_HEADER - self._header:
+            raise bad(f"the header of an entry is larger than {LARGEST_HEADER} bytes")
+        self._header += size
+        return self.take(size)
+
+    def take(self, size: int) -> bytes:
+        """Return ``size`` bytes of whatever comes, fewer at the end alone."""
         parts: list[bytes] = []
         missing = size
         while missing and (data := self._source.read(missing)):
@@ -128,7 +150,7 @@ class Content:
     def seek(self, position: int) -> int:
         if position < self._position:
             raise bad("its archive leads backwards")
-        while (missing := position - self._position) and self.read(min(missing, _PIECE)):
+        while (missing := position - self._position) and self.take(min(missing, _PIECE)):
             pass
         return self._position
 
@@ -138,7 +160,7 @@ class Content:
 
     def finish(self) -> None:
         """Read what is behind the archive's end, and prove both digests."""
-        while self.read(_PIECE):
+        while self.take(_PIECE):
             pass
         self.prove_blob()
         if self._hash.hexdigest() != self._diff_id.partition(":")[2]:

@@ -126,7 +126,7 @@ def _apply(image: Image, maps: IdMaps, place: str, blobs_fd: int) -> None:
     os.chroot(".")  # nothing but the tree has a name from here on
     every = (IdRange(0, 0, SIZE),)
     owners = Owners(every, every) if maps.rooted else Owners(maps.uids, maps.gids)
-    budget = Budget(sum(layer.size for layer in image.layers))
+    budget = Budget()
     applier = Applier(tree_fd, owners, budget)
     for layer, diff_id in zip(image.layers, image.diff_ids, strict=True):
         fd = open_blob(blobs_fd, layer)
