@@ -1,8 +1,8 @@
 """Runs inside a box, or beside it for comparison: tries everything, and tells what came of it.
 
-Started as ``python3 -c SOURCE REQUEST``; the request is JSON: ``numbers`` of system calls by name,
-``init``, the pid to attack as the box's init, and whether we are ``confined``. Standard library
-only, no package of ours.
+The request, in the second argument, is JSON: ``numbers`` of system calls by name, ``init``, the pid
+to attack as the box's init, whether we are ``confined``, and what ``tests/prowler.py`` needs, which
+has more attacks. Standard library only, no package of ours.
 
 Each attack has a process of its own. It is lost when it raises OSError, won when it returns; the
 outcome is the errno's name, or ``won``. What calls the kernel with nonsense has won when the
@@ -382,9 +382,5 @@ def outcome(function: Callable[[], None]) -> str:
 
 
 def main() -> None:
-    REQUEST.update(json.loads(sys.argv[1]))
+    REQUEST.update(json.loads(sys.argv[2]))
     print(json.dumps({name: outcome(function) for name, function in ATTACKS.items()}))
-
-
-if __name__ == "__main__":
-    main()

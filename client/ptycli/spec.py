@@ -52,6 +52,9 @@ _MASKED_HOST_SYS: Final = (
 
 READONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+_TERMINALS: Final = "max=1024"
+"""A box may not take all of the 4096 that there are (kernel.pty.max), or the next has none."""
+
 _TMPFS: Final = (
     ("/tmp", 0o1777, "512m"),  # noqa: S108 - a path of the box
     ("/run", 0o755, "64m"),
@@ -202,7 +205,7 @@ def _base_mounts(options: BoxOptions, *, memory: bool) -> list[dict[str, Any]]:
         _mount(
             "/dev/pts",
             "devpts",
-            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", _TERMINALS],
         ),
         _mount("/dev/shm", "tmpfs", [*kernel, "mode=1777", f"size={options.shm_size}"]),  # noqa: S108
         _mount("/dev/mqueue", "mqueue", kernel),
