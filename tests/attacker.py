@@ -308,6 +308,8 @@ def a24_socket_to_the_hypervisor_with_a_high_bit() -> None:
 @attack
 def a24_tracing_init() -> None:
     call("ptrace", 16, REQUEST["init"], 0, 0)  # PTRACE_ATTACH
+    os.waitpid(REQUEST["init"], 0)
+    call("ptrace", 17, REQUEST["init"], 0, 0)  # PTRACE_DETACH: it may be who waits for us
 
 
 @attack

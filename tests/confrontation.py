@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PYTHON: Final = "/usr/bin/python3"  # the host's; a box has the same, or one like it
 ATTACKS: Final = tuple(attacker.ATTACKS)
+LOST: Final = {"EPERM", "EACCES", "ENOSYS", "ENODATA", "ENOSPC", "ESRCH"}
 
 LEAKY: Final = ("sh", "-c", 'exec 5</ 6</etc 7</proc 8</proc/self "$@"', "sh")
 """Runs a command with folders of the host open."""
@@ -56,13 +57,15 @@ def bait() -> Generator[dict[str, Any]]:
     word = str(10**9 + os.getpid())
     libc = ctypes.CDLL(None, use_errno=True)
     key = 0x70747964
-    with tempfile.TemporaryDirectory(prefix="bait") as folder, socket.socket(socket.AF_UNIX) as one:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bait"))
+        one = stack.enter_context(socket.socket(socket.AF_UNIX))
         os.chmod(folder, 0o755)  # noqa: S103 - everybody may look
         Path(folder, "file").write_text("secret")
         one.bind(f"{folder}/socket")
         os.chmod(f"{folder}/socket", 0o777)  # noqa: S103
         one.listen(64)
-        other = socket.socket(socket.AF_UNIX)
+        other = stack.enter_context(socket.socket(socket.AF_UNIX))
         other.bind(f"\0bait-{word}")
         other.listen(64)
         memory = libc.shmget(key, 4096, _IPC_CREAT | 0o666)
@@ -79,7 +82,6 @@ def bait() -> Generator[dict[str, Any]]:
         finally:
             canary.kill()
             canary.wait()
-            other.close()
             libc.shmctl(memory, _IPC_RMID, None)
 
 

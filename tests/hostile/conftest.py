@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import leaks
-from confrontation import LEAKY
+from confrontation import LEAKY, bait
 from ordinary_user import Account, ordinary_user
 from ptyd_user import Ptyd
 
@@ -23,6 +23,13 @@ CALLERS = ["root", "ordinary user"] if os.geteuid() == 0 else ["ordinary user"]
 def _nothing_leaks() -> Iterator[None]:
     with leaks.checked():
         yield
+
+
+@pytest.fixture(scope="session")
+def baits() -> Iterator[dict[str, Any]]:
+    """What attacks look for on the host, put out for them."""
+    with bait() as words:
+        yield words
 
 
 @pytest.fixture(scope="module")

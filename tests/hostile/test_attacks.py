@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from confrontation import ATTACKS, LEAKY, PYTHON, bait, command, make_python_root
+from confrontation import ATTACKS, LEAKY, LOST, PYTHON, command, make_python_root
 from layouts import Layout, archive_of
 from waiting import wait_until
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ptyd_user import Ptyd
 
 VERBS = ["run", "exec"]
-
-LOST = {"EPERM", "EACCES", "ENOSYS", "ENODATA", "ENOSPC", "ESRCH"}
 
 NOT_IN_EVERY_KERNEL = {
     f"a24_reaching_{name}"
@@ -58,12 +56,6 @@ WANTING_ROOT = {"a20_set_user_id_program_gives_root", "a20_file_with_a_capabilit
 """To make the program, in the box."""
 
 ROOTS = ["host", "image", "folder", "writable host"]
-
-
-@pytest.fixture(scope="session")
-def baits() -> Iterator[dict[str, Any]]:
-    with bait() as words:
-        yield words
 
 
 @pytest.fixture(scope="session")
