@@ -60,10 +60,10 @@ def bait() -> Generator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bait"))
         one = stack.enter_context(socket.socket(socket.AF_UNIX))
-        os.chmod(folder, 0o755)  # noqa: S103 - everybody may look
+        os.chmod(folder, 0o755)
         Path(folder, "file").write_text("secret")
         one.bind(f"{folder}/socket")
-        os.chmod(f"{folder}/socket", 0o777)  # noqa: S103
+        os.chmod(f"{folder}/socket", 0o777)
         one.listen(64)
         other = stack.enter_context(socket.socket(socket.AF_UNIX))
         other.bind(f"\0bait-{word}")

@@ -212,7 +212,7 @@ def a32_leaving_ones_cgroup() -> None:
 
 @attack
 def a33_filling_memory_with_files() -> None:
-    folder = "/dev/shm" if REQUEST["confined"] else "/tmp"  # noqa: S108 - a box's, or big enough
+    folder = "/dev/shm" if REQUEST["confined"] else "/tmp"
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, _MOST_MEMORY + 1)
