@@ -18,7 +18,6 @@ from ptykeep.listener import Listener, bind_control, bind_tcp
 from ptykeep.log import log
 from ptykeep.process import UNFORWARDED, exit_status, ignores, signal_child, signal_child_of
 from ptykeep.protocol import EXIT_DONE, VERSION, Packet, receive
-from ptykeep.removal import remove_tree
 from ptykeep.screens import Screens
 from ptykeep.server import Server
 from ptykeep.session import Session, open_session
@@ -392,7 +391,7 @@ class Keeper:
         if self.options["rm"]:
             state.remove_container(self.dirs, self.id)
         else:
-            remove_tree(state.socket_dir(self.dirs, self.id))
+            state.remove_sockets(self.dirs, self.id)
             self.save(server_pid=None, keeper_pid=None)
         self._finished = True
 

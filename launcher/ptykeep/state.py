@@ -232,10 +232,15 @@ def remove_container(dirs: Dirs, container: str) -> None:
     """
     release_cgroup(container_dir(dirs, container))
     _unlink_claims(dirs, "names", container)
-    remove_tree(socket_dir(dirs, container))
+    remove_sockets(dirs, container)
     _remove_layers(container_dir(dirs, container))
     remove_tree(container_dir(dirs, container))
     _unlink_claims(dirs, "ranges", container)
+
+
+def remove_sockets(dirs: Dirs, container: str) -> None:
+    """Remove what is only there while a container has a keeper."""
+    remove_tree(socket_dir(dirs, container))
 
 
 def _remove_layers(directory: str) -> None:
