@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ptykeep.asked import answer
+from ptykeep.epoch import Epoch
 from ptykeep.execution import Executions
 from ptykeep.keeper import Keeper
 from ptykeep.main import explain
@@ -41,19 +43,20 @@ class Kept:
         keeper.state = {}
         keeper.options = {}
         keeper._dirty = False
-        keeper._kill_at = None
+        keeper.epoch = epoch = Epoch(1, {}, {}, str(folder))
+        keeper.screens = cast("Any", None)
         keeper.server = cast("Any", SimpleNamespace(pid=77, ready=False, hurry=lambda: None))
-        keeper.box = cast(
+        epoch.box = cast(
             "Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None, cgroup=Cgroup())
         )
         keeper.executions = Executions(str(folder), {}, send=_nobody, changed=lambda: None)
-        keeper.session = cast("Any", SimpleNamespace(status=None, close_stdin=self._close_stdin))
+        epoch.session = cast("Any", SimpleNamespace(status=None, close_stdin=self._close_stdin))
 
     def _close_stdin(self) -> None:
         self.closed_stdin += 1
 
     def ask(self, **fields: Any) -> None:
-        self.keeper._on_request(Packet(fields, []))
+        answer(self.keeper, Packet(fields, []))
 
     def got(self) -> list[int]:
         """Return the signals that init has had, in order."""
@@ -116,8 +119,8 @@ def test_a_pid_is_nobodys_wish(kept: Kept) -> None:
 
 def test_after_the_end_nobody_is_signalled(kept: Kept) -> None:
     """Init is reaped: its pid may be somebody else's by now."""
-    assert kept.keeper.session is not None
-    kept.keeper.session.status = 0
+    assert kept.keeper.epoch.session is not None
+    kept.keeper.epoch.session.status = 0
     kept.ask(type="signal", session=0, signal=int(signal.SIGTERM))
     kept.ask(type="stop")
 
@@ -127,11 +130,11 @@ def test_after_the_end_nobody_is_signalled(kept: Kept) -> None:
 def test_stop_is_a_request_first(kept: Kept) -> None:
     """SIGTERM, and a date for SIGKILL that a second request does not put off."""
     kept.ask(type="stop")
-    due = kept.keeper._kill_at
+    due = kept.keeper.epoch.kill_at
     kept.ask(type="stop")
 
     assert due is not None
-    assert kept.keeper._kill_at == due
+    assert kept.keeper.epoch.kill_at == due
     assert set(kept.got()) == {signal.SIGTERM}
 
 

@@ -1,0 +1,139 @@
+"""One epoch of a container: its box and its own program in it, from the build to the status."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ptykeep.process import UNFORWARDED, ignores, signal_child, signal_child_of
+from ptykeep.session import Session, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ptykeep.engine import RuntimeBox
+    from ptykeep.network import Network
+    from ptylaunch.container import Box
+
+STOP_TIMEOUT: Final = 10.0
+"""Seconds between the signal that asks the program to end and SIGKILL, as docker's."""
+
+
+class Epoch:
+    """``spec`` and ``options`` are the container's, ``directory`` its folder."""
+
+    def __init__(
+        self, number: int, spec: dict[str, Any], options: dict[str, Any], directory: str
+    ) -> None:
+        self.number = number
+        self.box: Box | RuntimeBox | None = None
+        self.network: Network | None = None
+        self.session: Session | None = None
+        self.kill_at: float | None = None
+        """When the program is killed, if it has not ended by then."""
+        self._spec = spec
+        self._options = options
+        self._directory = directory
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has ended, or was never there."""
+        return self.session is None or self.session.status is not None
+
+    # Its start, step by step
+
+    def build(self, save: Callable[..., None], *, foreground: bool) -> None:
+        """Build the box; its program waits. OSError or LaunchFailed."""
+        from ptykeep.building import build_box  # most of it is only needed here
+
+        self.session = open_session(self._spec["process"], stdin=bool(self._options["stdin"]))
+        self.session.epoch = self.number
+        self.session.foreground = foreground
+        self.box = build_box(self._spec, self._options, self._directory, self.session, save)
+        self.session.adopt(self.box.pty_fd, self.box.tty_fd)
+
+    def connect(self, place: str, state: dict[str, Any]) -> None:
+        """Give the box its network, before its program runs."""
+        assert self.box is not None
+        wish = self._options.get("network")
+        if wish is not None:
+            from ptykeep.network import Network  # the same
+
+            self.network = Network(wish, self._directory, place, state)
+            self.network.start(self.box.target)
+
+    def start(self) -> None:
+        """Let the program run."""
+        assert self.box is not None
+        assert self.session is not None
+        self.box.start()
+        self.session.close_program_ends()
+
+    # Its life
+
+    def stop(self, number: int, timeout: float) -> None:
+        """Ask the program to end by a signal, and see to it in ``timeout`` seconds."""
+        if self.kill_at is None:
+            self.kill_at = time.monotonic() + timeout
+        self.signal(number)
+        assert self.box is not None
+        if self.box.pty_fd is not None and ignores(self.box.pid, number):
+            # An interactive shell ignores SIGTERM; what ends one is its terminal going away.
+            self.signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """End all of the box at once."""
+        self.kill_at = None
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program; nobody gets one that comes too late."""
+        if self.box is None or self.is_over:
+            return
+        if number == signal.SIGKILL:
+            from ptylaunch.freezer import kill_all  # building the box has loaded it
+
+            kill_all(self.box.cgroup)  # what v1's freezer holds does not die of a signal alone
+        if number in UNFORWARDED and self.box.pid != self.box.init_pid:
+            # To the program itself: pid 1 has no handler for these, or stops.
+            signal_child_of(self.box.init_pid, self.box.pid, number)
+        else:
+            signal_child(self.box.init_pid, number)  # not yet reaped, so the pid is still its
+
+    # Its end
+
+    def end(self, status: int) -> bool:
+        """Note what became of the program, which is reaped; return whether memory ran out.
+
+        Whatever joined the box has ended and is reaped, too: the kernel holds pid 1 back until
+        then (pid_namespaces(7)).
+        """
+        assert self.session is not None
+        assert self.box is not None
+        from ptylaunch.usage import oom_kills  # only needed once, at the end
+
+        self.kill_at = None
+        if self.network is not None:
+            self.network.stop()
+        self.session.status = status
+        self.box.close_target()
+        return oom_kills(self.box.cgroup) > 0
+
+    def remove_cgroup(self, state: dict[str, Any], timeout: float) -> None:
+        """Remove what the box was made of on the host; wait ``timeout`` seconds for its end."""
+        from ptylaunch.cgroup import remove  # building the box has loaded it
+
+        if state.get("runtime"):
+            from ptykeep.runtime import release  # the same
+
+            release(state)
+        if self.box is not None and remove(self.box.cgroup, timeout):
+            state["cgroup"] = None
+
+    def abandon(self) -> None:
+        """Undo a start that failed."""
+        if self.network is not None:
+            self.network.stop()
+        if self.box is not None:
+            self.box.close()
