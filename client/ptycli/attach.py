@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ptycli.arguments import Failure, Parser, session_of
 from ptycli.container import find
+from ptycli.life import add_sig_proxy
+from ptycli.order import REFUSED
 from ptywire.detach import parse_keys
 
 
@@ -19,9 +21,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-stdin", action="store_true", help="do not type")
     parser.add_argument("--view", action="store_true", help="only watch")
     parser.add_argument("--hold", action="store_true", help="let the program wait for this reader")
-    parser.add_argument(
-        "--no-sig-proxy", dest="sig_proxy", action="store_false", help="keep signals to ourselves"
-    )
+    add_sig_proxy(parser.add_argument)
     parser.add_argument("--name", "--as", dest="known_as", metavar="NAME", help="for others to see")
     parser.add_argument("--no-size", action="store_true", help="leave the size to others")
     parser.add_argument(
@@ -35,8 +35,13 @@ def main(arguments: list[str]) -> int:
         raise Failure(str(error)) from None
     name, session = session_of(options.name)
     container = find(name)
-    if container.read_state()["status"] == "exited" and container.keeper_pid is None:
+    fields = container.read_state()
+    if fields["status"] == "exited" and container.keeper_pid is None:
         raise Failure(f"{name} has ended: ptyd logs {name} shows what it printed")
+    if fields["status"] == "created" and container.keeper_pid is None:
+        raise Failure(f"{name} was not started yet: ptyd start -ai {name}", REFUSED)
+    if fields["status"] == "paused":
+        raise Failure(f"{name} is paused: unpause it first", REFUSED)
     from ptyc.address import Target  # the client, once there is something to attach to
     from ptyc.attach import Options, attach
     from ptyc.name import user_name

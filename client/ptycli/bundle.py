@@ -26,6 +26,7 @@ from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptycli.user import find_user
 from ptykeep import state
+from ptykeep.epoch import STOP_TIMEOUT
 
 if TYPE_CHECKING:
     import argparse
@@ -185,7 +186,9 @@ def box_options(
         "one_driver": options.one_driver,
         "network": network.wish,
         "image": options.image or options.rootfs or "host",
-        "stop_signal": wishes.stop_signal,
+        "stop_signal": options.stop_signal or wishes.stop_signal,
+        "stop_timeout": STOP_TIMEOUT if options.stop_timeout is None else options.stop_timeout,
+        "restart": options.restart,
         "runtime": options.runtime,
     }
     return BoxOptions(

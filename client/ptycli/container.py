@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+RUNNING: Final = ("running", "paused")
+"""Statuses of containers with a program."""
+
+
 class Container(NamedTuple):
     """A container's folder and what its files say."""
 
@@ -63,15 +67,19 @@ class Container(NamedTuple):
     def read_state(self) -> dict[str, Any]:
         """Return state.json, its status corrected by whether there is a keeper.
 
-        A container whose keeper died without writing an end is exited, its status unknown.
+        A container whose keeper died without writing an end is exited, its status unknown. One
+        that was created has none yet.
         """
         try:
             fields = state.read_json(f"{self.directory}/state.json")
         except (OSError, ValueError):
             name = state.name_of(self.dirs, self.id)
             fields = {"id": self.id, "name": name, "status": "created"}
-        if fields["status"] != "exited" and self.keeper_pid is None:
-            fields |= {"status": "exited", "exit_status": None, "pid": None}
+        waits = fields["status"] == "created" and "created" in fields and not fields.get("epoch")
+        if fields["status"] != "exited" and self.keeper_pid is None and not waits:
+            # One that was restarting has ended, as is written down.
+            known = fields.get("exit_status") if fields["status"] == "restarting" else None
+            fields |= {"status": "exited", "exit_status": known, "pid": None}
         return fields
 
 
@@ -112,7 +120,7 @@ def signal_program(container: Container, number: int) -> bool:
 
     def pid() -> int | None:
         fields = container.read_state()
-        found: int | None = fields.get("pid") if fields["status"] == "running" else None
+        found: int | None = fields.get("pid") if fields["status"] in RUNNING else None
         return found
 
     return _signal(pid, number)
@@ -158,17 +166,17 @@ WRITTEN_WITHIN: Final = 0.5
 """Seconds in which a keeper has written down that its program has ended."""
 
 
-def wait_for_exit(container: Container, timeout: float) -> bool:
-    """Wait until the program has ended; return False after ``timeout`` seconds.
+def wait_for_exit(container: Container, timeout: float | None) -> bool:
+    """Wait until the program has ended; return False after ``timeout`` seconds, None for never.
 
     The program's pid is not our child: a pidfd tells when it is gone, state.json when that is
     written down.
     """
     alive_at = time.monotonic()
-    deadline = alive_at + timeout
+    deadline = float("inf") if timeout is None else alive_at + timeout
     while (fields := container.read_state())["status"] != "exited":
         now = time.monotonic()
-        if fields["status"] != "running" or os.path.exists(f"/proc/{fields['init_pid']}"):
+        if fields["status"] not in RUNNING or os.path.exists(f"/proc/{fields['init_pid']}"):
             alive_at = now
         elif now - alive_at > WRITTEN_WITHIN:
             return True  # its keeper cannot write that down: the disk is full

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ptycli.arguments import Failure, Parser, is_utf8
 from ptycli.container import Container, find
 from ptycli.interruption import Interrupted, Interruption
+from ptycli.order import REFUSED
 from ptycli.spec import asked_env
 
 USAGE = "ptyd exec [OPTIONS] NAME COMMAND [ARG…]"
@@ -26,7 +27,10 @@ _WITHIN: Final = 30.0
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     container = find(options.name)
-    if container.read_state()["status"] != "running":
+    fields = container.read_state()
+    if fields["status"] == "paused":
+        raise Failure(f"{options.name} is paused: unpause it first", REFUSED)
+    if fields["status"] != "running":
         raise Failure(f"{options.name} is not running")
     try:
         with Interruption() as interruption:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ptycli.arguments import Failure, Parser
-from ptycli.container import find, signal_program
-from ptylaunch.errors import Refused
-from ptylaunch.lifecycle import parse_signal
+from ptycli.container import Container, signal_program
+from ptycli.life import signal_of
+from ptycli.order import REFUSED, each
+from ptykeep import state
+from ptykeep.order import NoAnswer, NoKeeper, say
+
+_WITHIN: Final = 2.0
+"""Seconds that the keeper is asked for; then the program is signalled past it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -15,13 +22,18 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
+    number = signal_of(options.signal)
+    return each("kill", options.names, lambda container, name: kill(container, name, number))
+
+
+def kill(container: Container, name: str, number: int) -> None:
+    """Have the keeper send it, who knows that this ends a policy; raise Failure."""
+    folder = state.socket_dir(container.dirs, container.id)
     try:
-        number = parse_signal(options.signal)
-    except Refused as error:
-        raise Failure(str(error)) from None
-    containers = [(name, find(name)) for name in options.names]
-    for name, container in containers:
+        answer = say(folder, {"order": "kill", "signal": number}, _WITHIN)
+    except (NoKeeper, NoAnswer):  # it is hung, or older than orders
         if not signal_program(container, number):
-            raise Failure(f"{name} is not running")
-        print(name)
-    return 0
+            raise Failure(f"{name} is not running", REFUSED) from None
+    else:
+        if error := answer.get("error"):
+            raise Failure(str(error), REFUSED)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
+    "create": "write a container down, to be started later",
+    "start": "start containers that were created, or have ended",
     "exec": "run another program in a running container",
     "attach": "attach this terminal to a session",
     "ps": "list containers",
@@ -30,7 +32,12 @@ VERBS: Final = {
     "wait": "wait until programs end, and print their exit statuses",
     "kill": "send a signal to programs",
     "stop": "ask programs to end, and see to it",
+    "restart": "end programs, and start them again",
+    "pause": "hold all processes of containers",
+    "unpause": "let what was paused go on",
+    "rename": "give a container another name",
     "rm": "remove containers that have ended",
+    "prune": "remove all containers that do not run",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package with the same name."""

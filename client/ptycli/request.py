@@ -5,24 +5,33 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ptycli import engine, mount, privilege
+from ptycli import engine, life, mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, labels_of, size_of
 from ptycli.limits import add_options, read_options
 from ptycli.network import add_options as add_network_options
 from ptycli.network import check_options
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LEAST_LOG: Final = 256 << 10
 """The journal's own least, which is expensive to import."""
-USAGE = "ptyd run [OPTIONS] [--] COMMAND [ARG…]"
+_DOES: Final = {
+    "run": "Run a program in a box with a terminal server of its own.",
+    "create": "As ptyd run -d, to be started by ptyd start.",
+}
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the checked command line; raise Failure with one line."""
-    parser = Parser("run", "Run a program in a box with a terminal server of its own.", USAGE)
+def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
+    """Return the checked command line of ``run`` or ``create``; raise Failure with one line."""
+    usage = f"ptyd {verb} [OPTIONS] [--] COMMAND [ARG…]"
+    parser = Parser(verb, _DOES[verb], usage)
     add = parser.add_argument
-    add("-d", "--detach", action="store_true", help="print the id and return")
+    if verb == "run":
+        add("-d", "--detach", action="store_true", help="print the id and return")
+        _add_attach_options(add)
     add("-i", "--interactive", action="store_true", help="keep stdin open (default)")
     add("-t", "--tty", action="store_true", default=None, help="give the program a terminal")
     add("--no-tty", dest="tty", action="store_false", help="three pipes, stderr apart")
@@ -60,10 +69,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
     add("--size", metavar="POLICY", default="latest", help="whose window counts, see ptyd size")
     add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
-    add("--as", dest="known_as", metavar="NAME", help="what others call us: our user name")
-    add("--no-size", action="store_true", help="our window does not count")
-    add("--clipboard", action="store_true", help="let the program set our clipboard (OSC 52)")
-    add("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    life.add_options(add)
+    parser.set_defaults(detach=verb == "create", known_as=None, detach_keys="")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
@@ -71,9 +78,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if options.image == "host":
         options.image = None
     if not options.image and not options.entrypoint and not any(options.command[:1]):
-        raise Failure(f"no command: {USAGE}")
+        raise Failure(f"no command: {usage}")
     check(options)
     return options
+
+
+def _add_attach_options(add: Callable[..., Any]) -> None:
+    add("--as", dest="known_as", metavar="NAME", help="what others call us: our user name")
+    add("--no-size", action="store_true", help="our window does not count")
+    add("--clipboard", action="store_true", help="let the program set our clipboard (OSC 52)")
+    add("--detach-keys", metavar="KEYS", default="ctrl-p,ctrl-q", help="'' for none")
+    life.add_sig_proxy(add)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -102,6 +117,7 @@ def check(options: argparse.Namespace) -> None:
         raise Failure(f"--image and {other} exclude each other: an image's box writes apart")
     if options.writable and options.read_only:
         raise Failure("--writable and --read-only exclude each other")
+    life.check_options(options)
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = log_size(options.log_max)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, find, signal_keeper, wait_for_exit, wait_for_keeper
+from ptycli.order import REFUSED
 from ptykeep import state
 
 PATIENCE = 10.0
@@ -16,28 +18,45 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("-f", "--force", action="store_true", help="kill what still runs")
     parser.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
+    code = 0
     for name in options.names:
         try:
-            container = find(name)
-        except Failure:
-            if state.release_name(state.directories(), name):
-                print(name)  # all that was left of it
-            elif not options.force:
-                raise
-            continue  # gone is what -f asks for
-        if container.read_state()["status"] != "exited" and not options.force:
-            raise Failure(f"{name} is running: stop it first, or rm -f")
-        remove(container, name)
-        print(name)
-    return 0
+            if forget(name, force=options.force):
+                print(name, flush=True)
+        except Failure as failure:
+            print(f"ptyd rm: {failure}", file=sys.stderr)
+            code = REFUSED
+    return code
 
 
-def remove(container: Container, name: str) -> None:
-    """End the keeper, whatever it waits for, and remove the files."""
+def forget(name: str, *, force: bool) -> bool:
+    """Remove one container; return whether there was one, or raise Failure with why it stays."""
+    try:
+        container = find(name)
+    except Failure:
+        if state.release_name(state.directories(), name):
+            return True  # all that was left of it
+        if force:
+            return False  # gone is what it asks for
+        raise
+    fields = container.read_state()
+    if fields["status"] not in ("created", "exited") and not force:
+        how = "paused: unpause and" if fields["status"] == "paused" else "running:"
+        raise Failure(f"{name} is {how} stop it first, or rm -f")
+    remove(container, name, force=force)
+    return True
+
+
+def remove(container: Container, name: str, *, force: bool = False) -> None:
+    """End the keeper, whatever it waits for, and remove the files; ``force`` kills a hung one."""
     # The first SIGINT kills the program; once that is written down the next ends the lingering.
     if signal_keeper(container, signal.SIGINT):
         wait_for_exit(container, PATIENCE)
         signal_keeper(container, signal.SIGINT)
-        if not wait_for_keeper(container, PATIENCE):
+        ends = wait_for_keeper(container, PATIENCE)
+        if not ends and force:  # its box goes with it
+            signal_keeper(container, signal.SIGKILL)
+            ends = wait_for_keeper(container, PATIENCE)
+        if not ends:
             raise Failure(f"{name}: its keeper does not end")
     state.remove_container(container.dirs, container.id)

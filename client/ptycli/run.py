@@ -51,9 +51,8 @@ def start(
 
     Raise Failure or Interrupted with nothing left of it.
     """
+    notices = make(container, options)
     try:
-        os.mkdir(container.directory, 0o700)
-        notices = write_down(container, options)
         interruption.hold()  # from here on there is more to end than files
         starting = start_keeper(container.dirs.data, container.dirs.run, container.id)
     except BaseException:
@@ -80,6 +79,16 @@ def start(
     return started, notices
 
 
+def make(container: Container, options: argparse.Namespace) -> list[str]:
+    """Write a container down; return notices. Raise with nothing left of it."""
+    try:
+        os.mkdir(container.directory, 0o700)
+        return write_down(container, options)
+    except BaseException:
+        state.remove_container(container.dirs, container.id)
+        raise
+
+
 def abandon(container: Container, starting: Starting) -> None:
     """End a keeper wherever it is, and remove its container."""
     starting.interrupt()
@@ -96,8 +105,16 @@ def import_client() -> None:
         importlib.import_module("websockets.client")  # half of it
 
 
-def attach(container: Container, options: argparse.Namespace, interruption: Interruption) -> int:
-    """Attach in the foreground; return the program's exit status, or 0 after a detach."""
+def attach(
+    container: Container,
+    options: argparse.Namespace,
+    interruption: Interruption,
+    begin: int | str = "start",
+) -> int:
+    """Attach in the foreground from the offset ``begin`` on, or what stands for one on the wire.
+
+    Return the program's exit status, or 0 after a detach.
+    """
     from ptyc.attach import Options
     from ptyc.attach import attach as attach_to
     from ptyc.name import user_name
@@ -110,9 +127,10 @@ def attach(container: Container, options: argparse.Namespace, interruption: Inte
             stdin=not options.no_stdin,
             detach_keys=options.detach_keys,
             detach_names=options.detach_names,
-            from_="start",
+            from_=begin,
             tty=options.tty,
             hold=True,
+            sig_proxy=options.sig_proxy,
             name=user_name() if options.known_as is None else options.known_as,
             counts=not options.no_size,
             clipboard=options.clipboard,

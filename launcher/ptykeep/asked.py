@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from typing import TYPE_CHECKING
+
+from ptykeep.ordered import stop
+from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
     from ptykeep.keeper import Keeper
@@ -28,6 +32,11 @@ def answer(keeper: Keeper, packet: Packet) -> None:
             epoch.session.close_stdin()
         case {"type": "close-stdin", "session": int(session)} if session in executions:
             executions[session].close_stdin()
+        case {"type": "ended", "session": 0, "epoch": int(number)} if number == epoch.number:
+            keeper.next.is_written = True
+        case {"type": "exec", "request": int(request)} if keeper.paused:
+            detail = f"{keeper.state['name']} is paused: unpause it first"
+            executions.refuse([request], LaunchFailed("exec", errno.EBUSY, detail))
         case {"type": "exec", "request": int(request)} if len(packet.fds) == 1:
             assert epoch.box is not None
             executions.start(request, packet.fds[0], epoch.box)
@@ -40,6 +49,6 @@ def answer(keeper: Keeper, packet: Packet) -> None:
         case {"type": "end-screen", "session": int(number)}:
             screens.end(number)
         case {"type": "stop"}:
-            keeper.stop()
+            stop(keeper)
         case _:
             pass

@@ -20,6 +20,10 @@ STOP_TIMEOUT: Final = 10.0
 """Seconds between the signal that asks the program to end and SIGKILL, as docker's."""
 
 
+HELD_WITHIN: Final = 5.0
+"""Seconds that all processes may take to be held, or let go: nothing else is done meanwhile."""
+
+
 class Epoch:
     """``spec`` and ``options`` are the container's, ``directory`` its folder."""
 
@@ -28,6 +32,9 @@ class Epoch:
     ) -> None:
         self.number = number
         self.box: Box | RuntimeBox | None = None
+        self.init_pid = 0
+        self.started = 0.0
+        """In monotonic seconds."""
         self.network: Network | None = None
         self.session: Session | None = None
         self.kill_at: float | None = None
@@ -51,7 +58,14 @@ class Epoch:
         self.session.epoch = self.number
         self.session.foreground = foreground
         self.box = build_box(self._spec, self._options, self._directory, self.session, save)
+        self.init_pid = self.box.init_pid
+
+    def adopt(self) -> None:
+        """Make the box's terminal the session's, who closes it from here on."""
+        assert self.box is not None
+        assert self.session is not None
         self.session.adopt(self.box.pty_fd, self.box.tty_fd)
+        self.box.pty_fd = self.box.tty_fd = None
 
     def connect(self, place: str, state: dict[str, Any]) -> None:
         """Give the box its network, before its program runs."""
@@ -68,17 +82,20 @@ class Epoch:
         assert self.box is not None
         assert self.session is not None
         self.box.start()
+        self.started = time.monotonic()
         self.session.close_program_ends()
 
     # Its life
 
     def stop(self, number: int, timeout: float) -> None:
-        """Ask the program to end by a signal, and see to it in ``timeout`` seconds."""
-        if self.kill_at is None:
-            self.kill_at = time.monotonic() + timeout
+        """Ask the program to end by a signal, and see to it in ``timeout`` seconds; < 0: never."""
+        if timeout >= 0:
+            at = time.monotonic() + timeout
+            self.kill_at = at if self.kill_at is None else min(at, self.kill_at)
         self.signal(number)
         assert self.box is not None
-        if self.box.pty_fd is not None and ignores(self.box.pid, number):
+        assert self.session is not None
+        if self.session.tty and ignores(self.box.pid, number):
             # An interactive shell ignores SIGTERM; what ends one is its terminal going away.
             self.signal(signal.SIGHUP)
 
@@ -100,6 +117,20 @@ class Epoch:
             signal_child_of(self.box.init_pid, self.box.pid, number)
         else:
             signal_child(self.box.init_pid, number)  # not yet reaped, so the pid is still its
+
+    def hold(self) -> None:
+        """Stop every process of the box where it is; LaunchFailed when that cannot be."""
+        from ptylaunch.freezer import pause  # building the box has loaded it
+
+        assert self.box is not None
+        pause(self.box.cgroup, HELD_WITHIN)
+
+    def release(self) -> None:
+        """Let every process go on; LaunchFailed."""
+        from ptylaunch.freezer import resume  # the same
+
+        assert self.box is not None
+        resume(self.box.cgroup, HELD_WITHIN)
 
     # Its end
 
@@ -131,9 +162,16 @@ class Epoch:
         if self.box is not None and remove(self.box.cgroup, timeout):
             state["cgroup"] = None
 
-    def abandon(self) -> None:
-        """Undo a start that failed."""
+    def close_box(self) -> None:
+        """Let go of a box whose program has ended, but for what it has printed."""
         if self.network is not None:
             self.network.stop()
+            self.network = None
         if self.box is not None:
             self.box.close()
+
+    def abandon(self) -> None:
+        """Undo a start that failed, with all that is there of it."""
+        self.close_box()
+        if self.session is not None:
+            self.session.close()

@@ -78,9 +78,9 @@ class Executions:
             if not self._repeat(request, wish.key):
                 self._begin(request, wish, box)
         except LaunchFailed as failure:
-            self._refuse([request], failure)
+            self.refuse([request], failure)
         except OSError as error:
-            self._refuse([request], failure_from(error, "exec"))
+            self.refuse([request], failure_from(error, "exec"))
 
     def _repeat(self, request: int, key: str) -> bool:
         """Answer who asks again: the server died before it could say what became of it."""
@@ -114,7 +114,8 @@ class Executions:
 
         return Entry(box.runtime, self._spec, self._directory, wish, session.stdio)
 
-    def _refuse(self, requests: list[int], failure: LaunchFailed) -> None:
+    def refuse(self, requests: list[int], failure: LaunchFailed) -> None:
+        """Tell the server why there is no program for these."""
         for request in requests:
             answer = {
                 "type": "failed",
@@ -147,7 +148,7 @@ class Executions:
             del self._coming[fileno]
             self._early.pop(coming.joining.pid, None)
             coming.session.close()
-            self._refuse(coming.requests, failure)
+            self.refuse(coming.requests, failure)
             return
         del self._coming[fileno]
         self._add(coming)

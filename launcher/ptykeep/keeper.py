@@ -1,7 +1,9 @@
 """The keeper's life: build the box, keep a server running, wait, write the status down, go.
 
-It reads no output and answers no client. SIGTERM stops the container (the program gets SIGTERM and
-ten seconds), SIGINT ends it at once, SIGHUP replaces the server.
+Or build the next one: a container that is started again goes on in a new epoch. It reads no output
+and answers no client; its owner's orders come over a socket of their own (``order``), or as
+signals: SIGTERM stops the container (the program gets SIGTERM and ten seconds), SIGINT ends it at
+once, SIGHUP replaces the server.
 """
 
 from __future__ import annotations
@@ -13,15 +15,20 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from ptykeep import asked, identity, state
-from ptykeep.epoch import STOP_TIMEOUT, Epoch
-from ptykeep.listener import Listener, bind_control, bind_tcp
+from ptykeep import asked, exits, identity, ordered, past, state
+from ptykeep.epoch import Epoch
+from ptykeep.failure import explain
+from ptykeep.listener import Listener, bind_again, bind_control, bind_orders
 from ptykeep.log import log
+from ptykeep.order import Orders
 from ptykeep.process import exit_status
 from ptykeep.protocol import EXIT_DONE, VERSION, receive
+from ptykeep.restarts import Restarts
 from ptykeep.screens import Screens
 from ptykeep.server import Server
+from ptykeep.succession import Succession
 from ptykeep.summary import summarize
+from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
     from ptykeep.execution import Executions
@@ -42,21 +49,37 @@ class Keeper:
         self.server = Server(request["path"], self.directory)
         self.uid = identity.server_uid(self.spec)
         self.screens = Screens(request["path"], self.directory, self.uid)
-        self.epoch = Epoch(1, self.spec, self.options, self.directory)
         self.executions: Executions
+        self.orders: Orders
+        policy: dict[str, Any] = self.options.get("restart") or {"name": "no", "most": 0}
+        self.next = Succession(Restarts(policy["name"], policy["most"]))
+        self.size: tuple[int, int] | None = None
+        """Of the terminal at the start of the next epoch; None for what is written down."""
+        self._past = past.read(self.directory)
+        before = self._past or {}
+        self.foreground: bool = request.get("foreground", bool(self.options.get("foreground")))
+        if size := request.get("size"):
+            self.size = (size[0], size[1])
         self.state: dict[str, Any] = {
             "format": 1,
             "id": self.id,
-            "name": self.options["name"],
+            "name": before.get("name", self.options["name"]),
             "status": "created",
             "keeper_pid": os.getpid(),
-            "created": time.time(),
-            "epoch": 1,
+            "created": before.get("created", time.time()),
+            "epoch": before.get("epoch", 0) + 1,
             "summary": summarize(self.spec, self.options),
         }
+        self.epoch = self._make_epoch(self.state["epoch"])
         self._dirty = False
         self._finished = False
         self._wakeup = self._catch_signals()
+
+    def _make_epoch(self, number: int) -> Epoch:
+        if self.size is not None:
+            rows, cols = self.size
+            self.spec["process"]["consoleSize"] = {"height": rows, "width": cols}
+        return Epoch(number, self.spec, self.options, self.directory)
 
     def _catch_signals(self) -> int:
         """Make signals readable: poll(2) then waits for them and for sockets alike."""
@@ -69,8 +92,11 @@ class Keeper:
     # Start
 
     def start(self) -> None:
-        """Bind, build, run; raise OSError or LaunchFailed with nothing left behind."""
+        """Bind, build, run; raise OSError or LaunchFailed, and all is as it was before."""
         try:
+            if self._past is not None:
+                past.clear(self.dirs, self.id)
+            exits.prepare(self.directory)
             self._bind()
             identity.give(self.directory, self.uid)
             self.server.start()  # it takes a while, in which the box is built
@@ -81,22 +107,28 @@ class Keeper:
                 self.directory, self.spec, send=self.server.send, changed=self._note_sessions
             )
             epoch = self.epoch
-            epoch.build(self.save, foreground=bool(self.options.get("foreground")))
+            epoch.build(self.save, foreground=self.foreground)
+            epoch.adopt()
             self._announce()
-            epoch.connect(f"{state.socket_dir(self.dirs, self.id)}/network", self.state)
+            epoch.connect(self._network_place, self.state)
             assert epoch.box is not None
-            self.save(status="created", init_pid=epoch.box.init_pid, pid=epoch.box.pid)
+            self.save(init_pid=epoch.box.init_pid, pid=epoch.box.pid)
             epoch.start()
             self.save(status="running", started=time.time())
-        except BaseException:
-            self.abandon()
+        except Exception as error:
+            self._abandon(error)
             raise
 
+    @property
+    def _network_place(self) -> str:
+        return f"{state.socket_dir(self.dirs, self.id)}/network"
+
     def _bind(self) -> None:
+        folder = state.socket_dir(self.dirs, self.id)
         for wanted in self.options["listen"]:
-            bound = bind_tcp(wanted["dialect"], wanted["host"], wanted["port"])
-            self.listeners.append(bound)
-        self.listeners.append(bind_control(state.socket_dir(self.dirs, self.id)))
+            self.listeners.append(bind_again(wanted, past.port(self._past, wanted["dialect"])))
+        self.listeners.append(bind_control(folder))
+        self.orders = Orders(bind_orders(folder))
         self.state["listeners"] = [
             {**listener.describe(), "tls": listener.dialect == "ptyd.v1" and self.options["tls"]}
             for listener in self.listeners
@@ -109,7 +141,7 @@ class Keeper:
                 "type": "hello",
                 "version": VERSION,
                 "id": self.id,
-                "name": self.options["name"],
+                "name": self.state["name"],
                 "directory": self.directory,
                 "owner": os.geteuid(),
                 "uid": self.uid,
@@ -118,7 +150,7 @@ class Keeper:
             },
             [listener.socket.fileno() for listener in self.listeners],
         )
-        if self.epoch.box is not None:
+        if self.epoch.session is not None:
             self._announce()
             self.executions.announce()
 
@@ -126,12 +158,16 @@ class Keeper:
         assert self.epoch.session is not None
         self.server.send(*self.epoch.session.describe())
 
-    def abandon(self) -> None:
-        """Undo a start that failed: the container never was."""
+    def _abandon(self, error: Exception) -> None:
+        """Undo a start that failed: a container that was not there before never was."""
         self.server.kill()
         self.screens.end_all()
         self.epoch.abandon()
-        state.remove_container(self.dirs, self.id)
+        if self._past is None:
+            state.remove_container(self.dirs, self.id)
+        else:
+            state.remove_tree(state.socket_dir(self.dirs, self.id))
+            past.restore(self.directory, self._past, explain(error)["error"])
 
     def save(self, **fields: Any) -> None:
         """Write state.json; on a full disk remember to try again."""
@@ -156,8 +192,8 @@ class Keeper:
             poll.register(self._wakeup, select.POLLIN)
             if self.server.socket is not None:
                 poll.register(self.server.socket, select.POLLIN)
-            coming = self.executions.filenos()
-            for fd in coming:
+            coming, callers = self.executions.filenos(), self.orders.filenos()
+            for fd in (*coming, *callers):
                 poll.register(fd, select.POLLIN)
             network = self.epoch.network
             if network is not None and network.host is not None:
@@ -168,6 +204,9 @@ class Keeper:
                         self._on_signal(number)
                 elif fd in coming:
                     self.executions.advance(fd)
+                elif fd in callers:
+                    if order := self.orders.take(fd):
+                        ordered.obey(self, *order)
                 elif network is not None and network.is_host(fd):
                     self._dirty |= network.on_host_change()
                 else:
@@ -176,7 +215,9 @@ class Keeper:
 
     def _timeout(self) -> float | None:
         """Return milliseconds until something is due, None for never."""
-        due = [at for at in (self.epoch.kill_at, self.server.restart_at, self.server.kill_at) if at]
+        server = self.server
+        each = (self.epoch.kill_at, server.restart_at, server.kill_at, self.next.deadline())
+        due = [at for at in each if at]
         due += self.executions.deadlines()
         network = self.epoch.network
         if network is not None and network.restart_at is not None:
@@ -190,7 +231,7 @@ class Keeper:
             case signal.SIGCHLD:
                 self._reap()
             case signal.SIGTERM:
-                self.stop()
+                ordered.stop(self)
             case signal.SIGINT:
                 self.end_now()
             case signal.SIGHUP:
@@ -208,6 +249,10 @@ class Keeper:
         if self._dirty:
             self.save()
         self.executions.on_time(now)
+        if self.next.is_due(now):
+            self._begin_next()
+        elif self.next.misses_server(now):
+            self.server.replace()
         if self.server.on_time(now):
             self._greet()
 
@@ -225,23 +270,73 @@ class Keeper:
             elif self.epoch.network is not None and pid == self.epoch.network.pid:
                 self.epoch.network.on_reaped(os.waitstatus_to_exitcode(status))
                 self.save()
-            elif self.epoch.box is not None and pid == self.epoch.box.init_pid:
+            elif not self.epoch.is_over and pid == self.epoch.init_pid:
                 self._on_exit(exit_status(status))
             else:
                 self.screens.on_reaped(pid)
                 self.executions.on_reaped(pid, exit_status(status))
 
     def _on_exit(self, status: int) -> None:
-        """Write the program's status down, before anybody is told."""
         self.state["oom_killed"] = self.epoch.end(status)
         self.epoch.remove_cgroup(self.state, timeout=0)
-        self.save(status="exited", exit_status=status, finished=time.time())
-        self.server.send({"type": "exited", "session": 0, "status": status})
+        self.conclude(status, time.monotonic() - self.epoch.started)
+
+    def conclude(self, status: int, lasted: float) -> None:
+        """Write down how an epoch of ``lasted`` seconds ended, before anybody is told."""
+        assert self.epoch.session is not None
+        again = self.next.follow(status, lasted)
+        self.epoch.session.again = again
+        self.save(
+            status="restarting" if again else "exited",
+            exit_status=status,
+            finished=time.time(),
+            restarts=self.next.restarts.count,
+        )
+        if not again:
+            exits.note(self.directory, self.epoch.number, status)
+        self.server.send({"type": "exited", "session": 0, "status": status, "again": again})
+
+    def _begin_next(self) -> None:
+        """Start the program again: a new epoch of the same session, on the same journal."""
+        old = self.epoch
+        assert old.session is not None
+        self.size = self.size or old.session.window()
+        old.close_box()
+        old.remove_cgroup(self.state, timeout=5)
+        epoch = self._make_epoch(old.number + 1)
+        try:
+            epoch.build(self.save, foreground=self.next.foreground)
+            epoch.connect(self._network_place, self.state)
+            epoch.start()
+        except (OSError, LaunchFailed) as error:
+            epoch.abandon()
+            self._fail(error)
+            return
+        self.size = None
+        old.session.close()
+        epoch.adopt()
+        self.epoch = epoch
+        assert epoch.box is not None
+        pids = {"init_pid": epoch.box.init_pid, "pid": epoch.box.pid}
+        self.save(**pids, status="running", epoch=epoch.number, started=time.time(), error=None)
+        self._announce()
+        self.next.begin()
+
+    def _fail(self, error: Exception) -> None:
+        """There is no next epoch: that is the status, and a policy may try again."""
+        said = explain(error)
+        log(f"the program was not started again: {said['error']}")
+        if self.next.is_ordered:
+            self.next.give_up(said["error"], said["exit_code"])
+        self.state["error"] = said["error"]
+        self.conclude(said["exit_code"], 0.0)
 
     def _on_server_exit(self, code: int) -> None:
         self.server.on_reaped()
         self.screens.end_all()
         if self.epoch.is_over and code == EXIT_DONE:
+            self.next.is_written = True  # or it would not have gone
+        if self.epoch.is_over and code == EXIT_DONE and self.next.at is None:
             self.finish()
         else:
             self.server.plan_next(code)
@@ -264,26 +359,26 @@ class Keeper:
             for fd in packet.fds:
                 os.close(fd)
 
-    # End
+    @property
+    def paused(self) -> bool:
+        return bool(self.state["status"] == "paused")
 
-    def stop(self) -> None:
-        """Ask the program to end, and see to it in ten seconds."""
-        if self.epoch.is_over:
-            self.server.hurry()
-        else:
-            self.epoch.stop(self.options.get("stop_signal", signal.SIGTERM), STOP_TIMEOUT)
+    # End
 
     def end_now(self) -> None:
         """Kill the program, or if it has ended wait for nobody any more."""
         if self.epoch.is_over:
             self.finish()
         else:
+            self.next.give_up(f"{self.state['name']} was killed meanwhile")
             self.epoch.kill()
 
     def finish(self) -> None:
         """Leave: the program has ended and whoever wanted to know does."""
         self.server.kill()
         self.screens.end_all()
+        if self.next.at is not None:
+            ordered.stop(self)
         self.epoch.remove_cgroup(self.state, timeout=5)
         if self.options["rm"]:
             state.remove_container(self.dirs, self.id)

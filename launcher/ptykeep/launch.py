@@ -63,8 +63,10 @@ class Starting:
         return fields
 
 
-def start_keeper(data: str, run: str, container: str) -> Starting:
-    """Start the keeper of a container whose config.json is written.
+def start_keeper(
+    data: str, run: str, container: str, how: dict[str, Any] | None = None
+) -> Starting:
+    """Start the keeper of a container whose config.json is written; ``how`` as an order to start.
 
     The keeper gets an empty environment, a session of its own and an argv that tells nothing; what
     it needs to know goes over its socket, the server's import path included.
@@ -100,7 +102,8 @@ def start_keeper(data: str, run: str, container: str) -> Starting:
         os.close(null)
         os.close(log)
         theirs.close()
-    request = {"data": data, "run": run, "container": container, "path": import_path()}
+    where = {"data": data, "run": run, "container": container, "path": import_path()}
+    request = {**(how or {}), **where}
     ours.sendall(json.dumps(request).encode() + b"\n")
     return Starting(ours, pid)
 

@@ -6,6 +6,8 @@ import os
 import socket
 from typing import Any, NamedTuple
 
+from ptykeep.order import NAME
+
 BACKLOG = 128
 
 
@@ -19,6 +21,17 @@ class Listener(NamedTuple):
 
     def describe(self) -> dict[str, Any]:
         return {"dialect": self.dialect, "host": self.host, "port": self.port}
+
+
+def bind_again(wanted: dict[str, Any], last: int) -> Listener:
+    """Bind what is wanted; any port is the ``last`` one, if it is still free."""
+    dialect, host, port = wanted["dialect"], wanted["host"], wanted["port"]
+    if last and not port:
+        try:
+            return bind_tcp(dialect, host, last)
+        except OSError:
+            pass  # somebody else has it now
+    return bind_tcp(dialect, host, port)
 
 
 def bind_tcp(dialect: str, host: str, port: int) -> Listener:
@@ -48,24 +61,34 @@ def _named(error: OSError, host: str, port: int) -> OSError:
 
 
 def bind_control(directory: str) -> Listener:
-    """Bind ``control.sock`` in ``directory``, mode 0600, however long the path is.
+    """Bind ``control.sock`` in ``directory``, for the server."""
+    sock = _bind_unix(directory, "control.sock", socket.SOCK_STREAM)
+    return Listener("control", f"{directory}/control.sock", 0, sock)
+
+
+def bind_orders(directory: str) -> socket.socket:
+    """Bind ``keeper.sock`` in ``directory``, for the keeper itself."""
+    return _bind_unix(directory, NAME, socket.SOCK_SEQPACKET)
+
+
+def _bind_unix(directory: str, name: str, kind: int) -> socket.socket:
+    """Bind a socket in ``directory``, mode 0600, however long the path is.
 
     sun_path holds 108 bytes (unix(7)); through /proc/self/fd any directory is short.
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        path = f"/proc/self/fd/{fd}/control.sock"
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK)
         mask = os.umask(0o177)
         try:
-            sock.bind(path)
+            sock.bind(f"/proc/self/fd/{fd}/{name}")
         except OSError:
             sock.close()
             raise
         finally:
             os.umask(mask)
         sock.listen(BACKLOG)
+        return sock
     finally:
         os.close(fd)
-    return Listener("control", f"{directory}/control.sock", 0, sock)

@@ -19,6 +19,7 @@ from ptykeep import helper, netlink, tap, wall
 from ptykeep.helper import SLIRP, Ends, Port, Setup
 from ptykeep.host import choose, claim, is_low, own_prefixes
 from ptykeep.log import log
+from ptykeep.state import remove_tree
 from ptykeep.tap import Wiring
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import host_id
@@ -148,6 +149,7 @@ class Network:
                 sock.close()
         self.host = self._inside = self._target = None
         self._state["network"] = None
+        remove_tree(self._place)
 
     def _make_place(self, target: Target) -> None:
         """Make the helper's folder, which belongs to who it is: the box's root."""

@@ -3,15 +3,19 @@
 ====================  ==========================================================================
 keeper to server
 ``hello``             ``version id name directory owner uid options listeners``; one fd a listener
-``session``           ``session epoch tty rows cols status foreground on_disconnect``; fds
-                      named in ``fds``, in this order
-``exited``            ``session status``
+``session``           ``session epoch tty rows cols status again foreground on_disconnect``;
+                      fds named in ``fds``, in this order. One of a later epoch takes the
+                      place of the one before (3)
+``exited``            ``session status again``: if ``again``, another epoch is to follow (3);
+                      said once more without it, there is none after all
+``renamed``           ``name`` (3)
 ``started``           ``request session``: what was asked for is that session (version 2)
 ``failed``            ``request stage errno error exit_code``: it is not (2)
 ``remove``            ``session``: it has long ended, let go of it and say ``removed`` (2)
 server to keeper
 ``ready``             ``version intake``: it serves; how bytes reach the journal
 ``signal``            ``session signal`` (a number)
+``ended``             ``session epoch``: the journal has all of it, and its status (3)
 ``close-stdin``       ``session``: close the keeper's copy of the write end
 ``screen``            ``session``: start its screen, which speaks on the fd that comes with it
 ``end-screen``        ``session``
@@ -37,7 +41,7 @@ import os
 import socket
 from typing import Any, Final, NamedTuple
 
-VERSION: Final = 2
+VERSION: Final = 3
 EXEC_SINCE: Final = 2
 """The version from which on a keeper starts a second program."""
 

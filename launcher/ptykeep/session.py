@@ -28,6 +28,8 @@ class Session:
         self.status: int | None = None
         self.pid = 0
         """Host pid of a program that joined, a child of ours until it is reaped; else 0."""
+        self.again = False
+        """It has ended, and another epoch follows."""
         self.foreground = False
         """Whoever started it reads it from the first byte on, and is waited for."""
         self.on_disconnect = "keep"
@@ -58,6 +60,13 @@ class Session:
         if fd >= 0:
             os.close(fd)
 
+    def window(self) -> tuple[int, int] | None:
+        """Return the rows and columns that the terminal has now; None without one."""
+        if self._tty_fd < 0:
+            return None
+        size = os.get_terminal_size(self._tty_fd)
+        return size.lines, size.columns
+
     def describe(self) -> tuple[dict[str, Any], list[int]]:
         """Return a ``session`` message's fields and fds."""
         fields = {
@@ -68,6 +77,7 @@ class Session:
             "rows": self.size[0],
             "cols": self.size[1],
             "status": self.status,
+            "again": self.again,
             "foreground": self.foreground,
             "on_disconnect": self.on_disconnect,
             "fds": list(self._named),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptykeep.removal import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 FORMAT: Final = "1\n"
 OPTIONS: Final = "org.ptyd.options"
@@ -131,6 +131,11 @@ def claim_name(dirs: Dirs, name: str, container: str) -> None:
 def name_of(dirs: Dirs, container: str) -> str:
     """Return the name of a container, "" when it has none."""
     return next((entry.name for entry in _claims(dirs, "names", container)), "")
+
+
+def give_up_names(dirs: Dirs, container: str, unwanted: Callable[[str], bool]) -> None:
+    """Give up those of a container's names that are unwanted."""
+    _unlink_claims(dirs, "names", container, unwanted)
 
 
 def release_name(dirs: Dirs, name: str) -> bool:
@@ -261,8 +266,12 @@ def _remove_layers(directory: str) -> None:
         return  # it never ran; or what is left is ours to remove, or nobody's
 
 
-def _unlink_claims(dirs: Dirs, kind: str, container: str) -> None:
+def _unlink_claims(
+    dirs: Dirs, kind: str, container: str, unwanted: Callable[[str], bool] | None = None
+) -> None:
     for entry in _claims(dirs, kind, container):
+        if unwanted is not None and not unwanted(entry.name):
+            continue
         try:
             os.unlink(entry.path)
         except FileNotFoundError:
@@ -311,6 +320,11 @@ def take_lock(directory: str) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def release_lock(lock: int) -> None:
+    """Let go of what :func:`take_lock` took."""
+    os.close(lock)
 
 
 def keeper_pid(directory: str) -> int | None:

@@ -11,6 +11,7 @@ from ptyd.net.access import Tokens
 from ptyd.screen.link import Screens
 from ptyd.session.parting import Parting
 from ptyd.session.session import Session
+from ptywire.message import CLOSE_GOING_AWAY
 from ptywire.size import parse_policy
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Container:
         """Somebody was let in."""
         self.on_over: Callable[[], None] = lambda: None
         self._over = False
+        self._lingers: asyncio.TimerHandle | None = None
 
     def add_session(self, fields: dict[str, Any], fds: list[int], *, spliced: bool) -> None:
         """Take over a session and its descriptors from the keeper."""
@@ -77,6 +79,7 @@ class Container:
         named = dict(zip(fields["fds"], fds, strict=True))
         # An older keeper does not say: its one session is what run was asked for.
         foreground = fields.get("foreground", self._has_foreground)
+        held = number in self.sessions and self._end_epoch(self.sessions[number])
         session = Session(
             self._loop,
             f"{self.directory}/sessions/{fields['session']}",
@@ -87,11 +90,14 @@ class Container:
             screens=screens,
             size_policy=parse_policy(self._options.get("size", "latest")),
             one_driver=bool(self._options.get("one_driver", False)),
-            awaits_holder=bool(foreground),
+            awaits_holder=bool(foreground) or held,
         )
+        if number in self.sessions:
+            for client in list(self.raw_clients):
+                client.go_on(session)
         self.sessions[session.number] = session
         self._fds[session.number] = named
-        session.on_ended = self._on_ended
+        session.on_ended = lambda: self._on_ended(session)
         session.on_full = lambda: self._tell_full(session)
         session.input.on_closed = lambda: self._request(
             {"type": "close-stdin", "session": session.number}, None
@@ -99,7 +105,27 @@ class Container:
         self._watch_parting(session, fields.get("on_disconnect", "keep"))
         session.start()
         if fields["status"] is not None:
-            session.on_exit(fields["status"])
+            session.on_exit(fields["status"], again=fields.get("again") is True)
+
+    def _end_epoch(self, session: Session) -> bool:
+        """Another epoch begins; return whether there is a reader for whom it should wait.
+
+        Clients of ptyd.v1 come back, and are told in a new hello; raw ones do not notice.
+        """
+        self._over, held = False, bool(session.holders)
+        if self._lingers is not None:
+            self._lingers.cancel()
+        for websocket in list(self.websockets):
+            if websocket.is_at(session):
+                websocket.close(CLOSE_GOING_AWAY, "the program is started again")
+        session.close()
+        self._close_fds(session.number)
+        return held
+
+    def _close_fds(self, number: int) -> None:
+        for name, fd in self._fds.pop(number).items():
+            if name != "stdin":  # closed when the program ended
+                os.close(fd)
 
     def _watch_parting(self, session: Session, policy: str) -> None:
         number = session.number
@@ -119,9 +145,7 @@ class Container:
         if session is not None:
             del self.sessions[number]
             session.close()
-            for name, fd in self._fds.pop(number).items():
-                if name != "stdin":  # closed when the program ended
-                    os.close(fd)
+            self._close_fds(number)
         self._request({"type": "removed", "session": number}, None)
 
     def signal(self, session: Session, name: str) -> None:
@@ -153,22 +177,28 @@ class Container:
     def clients(self) -> int:
         return len(self.websockets) + len(self.raw_clients)
 
-    def _on_ended(self) -> None:
-        if self._over or any(session.status is None for session in self.sessions.values()):
+    def _on_ended(self, ended: Session) -> None:
+        fields = {"type": "ended", "session": ended.number, "epoch": ended.epoch}
+        self._request(fields, None)
+        if self._over or any(not session.is_over for session in self.sessions.values()):
             return
         self._over = True
-        self._loop.call_later(LINGER, self._on_lingered)
+        self._lingers = self._loop.call_later(LINGER, self._on_lingered)
 
     def _on_lingered(self) -> None:
         """Nobody else is waited for, but who wants every byte and has not had them all."""
         if any(websocket.wants_all for websocket in self.websockets):
-            self._loop.call_later(LINGER / 10, self._on_lingered)
+            self._lingers = self._loop.call_later(LINGER / 10, self._on_lingered)
         else:
             self.on_over()
 
     def on_client_gone(self) -> None:
-        """Once it is over and everybody who was there has the status, nobody is waited for."""
-        if self._over and not self.clients:
+        """Once it is over and everybody who was there has the status, nobody is waited for.
+
+        But who has started it is on the way to it, or holds it.
+        """
+        awaited = any(session.holders for session in self.sessions.values())
+        if self._over and not self.clients and not awaited:
             self.on_over()
 
     def hurry(self) -> None:

@@ -139,8 +139,11 @@ class Server:
                 importlib.import_module("ptyd.net.raw")
                 importlib.import_module("ptyd.net.static").page_at("/")
                 identity.forget_reading(self._uid)
-            case {"type": "exited", "session": int(number), "status": int(status)}:
-                self._container.sessions[number].on_exit(status)
+            case {"type": "exited", "session": int(number), "status": int(status)} as fields:
+                again = fields.get("again") is True
+                self._container.sessions[number].on_exit(status, again=again)
+            case {"type": "renamed", "name": str(name)}:
+                self._container.name = name
             case {"type": "started" | "failed", "request": int(number)} as fields:
                 self._container.executions.answer(number, fields)
             case {"type": "remove", "session": int(number)}:

@@ -14,8 +14,8 @@ import pytest
 from ptykeep.asked import answer
 from ptykeep.epoch import Epoch
 from ptykeep.execution import Executions
+from ptykeep.failure import explain
 from ptykeep.keeper import Keeper
-from ptykeep.main import explain
 from ptykeep.process import ignores
 from ptykeep.protocol import Packet
 from ptylaunch.errors import LaunchFailed

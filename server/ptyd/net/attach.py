@@ -98,7 +98,9 @@ def first_offset(session: Session, wish: Wish, *, lossless: bool) -> tuple[int, 
         return journal.end, False
     if isinstance(start, int):
         same = wish.epoch in (None, session.epoch) and start <= journal.end
-        if same and lossless:
+        # The journal goes on over epochs, and so do those who want its bytes and no screen.
+        earlier = wish.epoch is not None and wish.epoch < session.epoch and start <= journal.end
+        if lossless and (same or earlier):
             return start, False
         if same and start >= journal.start and not session.marks.resized_since(start):
             return start, False

@@ -91,7 +91,7 @@ class Feed:
         session = self._session
         if self.ended or self._awaits_picture:
             return
-        if self._hidden and session.status is None:
+        if self._hidden and not session.is_over:
             return  # that it has ended is told to those who do not look, too
         # The hottest loop there is: once a viewer and a chunk of output, hence the local names.
         journal, marks, window = session.journal, session.marks, self._window
@@ -107,8 +107,8 @@ class Feed:
             if mark is not None:
                 if mark.offset <= self.cursor:
                     self._mark = mark.number + 1
-                    self._send(Event(mark.fields))
-                    if mark.is_exit:
+                    self._send(Event(mark.told(again=session.again)))
+                    if mark.is_exit and session.is_over:
                         self._end()
                         return
                     continue

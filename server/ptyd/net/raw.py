@@ -85,9 +85,21 @@ class RawClient:
                 self._full = True
                 self._channel.wait_writable()
                 return
-        if session.status is not None:
+        if session.is_over:
             self._ended = True
             self._channel.close()
+
+    def go_on(self, session: Session) -> None:
+        """The program is started again, in a new epoch of the same journal."""
+        self._session.input.forget(self._typist)
+        self._session.remove(self)
+        self._session = session
+        self._typist = session.input.typist(os.urandom(16))
+        self._typist.sender = self
+        self._respondent = Respondent(session, self.number, b"", able=False)
+        if not self._ended:
+            session.add(self)
+            self.push()
 
     def writable(self) -> None:
         self._full = False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ptyd.container import Container
     from ptyd.net.channel import Channel
     from ptyd.net.viewer import Viewer
+    from ptyd.session.session import Session
 
 PING_AFTER: Final = 15.0
 SILENT_TOO_LONG: Final = 40.0
@@ -81,6 +82,10 @@ class WebSocket:
     def wants_all(self) -> bool:
         """Whether this client is to have every byte, however late."""
         return self._viewer is not None and self._viewer.lossless
+
+    def is_at(self, session: Session) -> bool:
+        """Tell whether this client is attached to it."""
+        return self._viewer is not None and self._viewer.session is session
 
     def keep_little(self) -> None:
         self._channel.keep_little()

@@ -21,6 +21,10 @@ class Mark(NamedTuple):
     def is_exit(self) -> bool:
         return bool(self.fields["event"] == "exited")
 
+    def told(self, *, again: bool) -> dict[str, Any]:
+        """Return its event, with ``again`` for a session whose next epoch is to follow."""
+        return {**self.fields, "event": "restarting"} if again and self.is_exit else self.fields
+
 
 class Marks:
     """The marks of one epoch, oldest first."""

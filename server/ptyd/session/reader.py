@@ -31,14 +31,15 @@ class Reader(Protocol):
 
 
 class Expected:
-    """A holder that is on its way: the program is held as if it were there, at the first byte."""
+    """A holder that is on its way: the program is held as if it were there, at ``start``."""
 
-    cursor = 0
     number = 0
     hold = True
-    rendered = 0
     framed = False
     waits = False
+
+    def __init__(self, start: int) -> None:
+        self.cursor = self.rendered = start
 
     def push(self) -> None:
         """Take nothing."""

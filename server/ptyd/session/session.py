@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ptyd.journal.index import EXIT, RESIZE, START
+from ptyd.journal.index import EXIT, RESIZE, START, Record
 from ptyd.journal.intake import Intake, open_intakes
 from ptyd.journal.journal import Full, Journal
 from ptyd.screen.link import ScreenLink
@@ -77,12 +77,14 @@ class Session:
         self.tty = bool(fields["tty"])
         self.size = (int(fields["rows"]), int(fields["cols"]))
         self.status: int | None = None
+        self.again = False
+        """Another epoch is to follow: nobody is told that this is the end."""
         self.journal = Journal(f"{folder}/journal", log_max)
         self.journal.open_for_writing()
         self.output = Output(loop, self.journal, tty=self.tty, on_settled=self.wake)
         self.marks = Marks()
         self.readers: list[Reader] = []
-        self._holders: list[Reader] = []
+        self.holders: list[Reader] = []
         self.election = Election(self)
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
@@ -101,20 +103,20 @@ class Session:
         self._another_round = False
         self.full = False
         self._retrying: asyncio.TimerHandle | None = None
-        self._is_unwritten = False  # that it has started
+        self._is_unwritten = self._is_new = False  # that it has started
         self._delayed_size: Size | None = None  # there was no room to write it down
         self._exit_status: int | None = None
         self.on_ended: Callable[[], None] = lambda: None
         self.on_full: Callable[[], None] = lambda: None
         self.parting: Parting | None = None
-        if awaits_holder and not self.journal.end:
-            self._holders.append(Expected())
-            loop.call_later(HOLDER_WITHIN, self._expect_nobody)
         self._recover()
+        if awaits_holder and self._is_new:
+            self.holders.append(Expected(self.journal.end))
+            loop.call_later(HOLDER_WITHIN, self._expect_nobody)
 
     def _recover(self) -> None:
         """Learn what the last server had written down: sizes, the status, whether we are new."""
-        started = False
+        started, size = False, self.size
         starts = {segment.start for segment in self.journal.segments}
         for record in self.journal.records():
             # Each segment repeats it: only the first begins the epoch.
@@ -132,7 +134,8 @@ class Session:
         if started:
             return
         self._forget_epoch()
-        self._is_unwritten = True
+        self.size = size  # what is written down is of an earlier terminal
+        self._is_unwritten = self._is_new = True
         try:
             self._write_start()
         except Full:
@@ -182,7 +185,7 @@ class Session:
             return True
         # A small journal drops its oldest quarter at a time, and must not get as far as the reader.
         limit = min(HOLD_LAG, self.journal.limit // 4)
-        return any(end - reader.rendered > limit for reader in self._holders)
+        return any(end - reader.rendered > limit for reader in self.holders)
 
     def _on_output(self, intake: Intake) -> None:
         if self._round:
@@ -234,19 +237,19 @@ class Session:
     def add(self, reader: Reader) -> None:
         self.readers.append(reader)
         if reader.hold:
-            self._holders.append(reader)
+            self.holders.append(reader)
             self._expect_nobody()
 
     def _expect_nobody(self) -> None:
         """The expected holder is there, or will not come."""
-        self._holders = [reader for reader in self._holders if not isinstance(reader, Expected)]
+        self.holders = [reader for reader in self.holders if not isinstance(reader, Expected)]
         self._resume()
 
     def remove(self, reader: Reader) -> None:
         if reader in self.readers:
             self.readers.remove(reader)
-        if reader in self._holders:
-            self._holders.remove(reader)
+        if reader in self.holders:
+            self.holders.remove(reader)
         if reader in self._round:
             self._round.remove(reader)
         if not any(other.framed for other in self.readers):
@@ -319,13 +322,25 @@ class Session:
 
     # End
 
-    def on_exit(self, status: int) -> None:
-        """The program has ended: read what it left, write the status down, tell everybody."""
+    @property
+    def is_over(self) -> bool:
+        """Whether all is written down, and nothing follows."""
+        return self.status is not None and not self.again
+
+    def on_exit(self, status: int, *, again: bool = False) -> None:
+        """The program has ended: read what it left, write the status down, tell everybody.
+
+        Said once more without ``again``, the next epoch that was to follow does not.
+        """
+        was_to_follow, self.again = self.again, again
         if self.status is None:
             self._exit_status = status
             self._finish()
-        else:
-            self.on_ended()
+            return
+        if was_to_follow and not again:  # those who were told so have not seen the end
+            self.marks.add(Record(self.journal.end, time.time_ns(), EXIT, status))
+        self.on_ended()
+        self.wake()
 
     def _finish(self) -> None:
         """Read until nothing is left; end-of-file is never waited for, nor taken for the exit."""

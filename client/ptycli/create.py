@@ -1,0 +1,52 @@
+"""``ptyd create``: write a container down, to be started later."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from ptycli.container import Container
+from ptycli.interruption import Interrupted, Interruption
+from ptycli.request import parse
+from ptycli.run import make
+from ptykeep import state
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments, "create")
+    dirs = state.directories()
+    state.prepare(dirs)
+    identity = os.urandom(32).hex()
+    container = Container(dirs, identity, state.container_dir(dirs, identity))
+    try:
+        with Interruption():
+            notices = make(container, options)
+            try:
+                note_creation(container, options.name)
+            except BaseException:
+                state.remove_container(dirs, identity)
+                raise
+    except Interrupted as signal_:
+        return 128 + signal_.number
+    if sys.stderr.isatty():
+        for notice in notices:
+            print(f"ptyd: {notice}", file=sys.stderr)
+    print(identity)
+    return 0
+
+
+def note_creation(container: Container, name: str) -> None:
+    """Write down, for the keeper that is to come, that the container is whole."""
+    from ptykeep import exits
+
+    exits.prepare(container.directory)
+    fields = {
+        "format": 1,
+        "id": container.id,
+        "name": name,
+        "status": "created",
+        "created": time.time(),
+        "epoch": 0,
+    }
+    state.write_json(f"{container.directory}/state.json", fields)

@@ -1,0 +1,149 @@
+"""What the owner of a container orders its keeper to do.
+
+What cannot be done is said in one line, with the container's name.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+from ptykeep.epoch import STOP_TIMEOUT
+from ptykeep.log import log
+from ptylaunch.errors import LaunchFailed
+
+if TYPE_CHECKING:
+    from ptykeep.keeper import Keeper
+    from ptykeep.order import Caller
+
+
+def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
+    """Carry one order out; ``caller`` is answered now, or once it is done."""
+    match fields:
+        case {"order": "start"}:
+            _start(keeper, caller, fields)
+        case {"order": "restart"}:
+            keeper.next.order(caller)
+            if keeper.epoch.is_over:
+                keeper.next.hasten()
+            else:
+                _end_epoch(keeper, _signal(fields), _timeout(fields))
+        case {"order": "stop"}:
+            stop(keeper, _signal(fields), _timeout(fields))
+            caller.answer()
+        case {"order": "kill", "signal": int(number)} if 0 < number < signal.NSIG:
+            caller.answer(_kill(keeper, number))
+        case {"order": "pause"}:
+            caller.answer(_pause(keeper))
+        case {"order": "unpause"}:
+            caller.answer(_unpause(keeper))
+        case {"order": "rename", "name": str(name)}:
+            keeper.save(name=name)
+            keeper.server.send({"type": "renamed", "name": name})
+            caller.answer()
+        case _:
+            caller.answer(f"{_name(keeper)}: its keeper does not know that order")
+
+
+def _start(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
+    if keeper.paused:
+        caller.answer(f"{_name(keeper)} is paused: unpause it instead")
+    elif not keeper.epoch.is_over or keeper.next.at is not None:
+        caller.answer()  # it runs, or is about to
+    else:
+        keeper.next.order(caller, foreground=fields.get("foreground") is True)
+        keeper.size = _size(fields)
+        keeper.next.hasten()
+
+
+def stop(keeper: Keeper, number: int | None = None, timeout: float | None = None) -> None:
+    """Ask the program to end, and see to it; nothing follows, whatever the policy says."""
+    waits = keeper.next.at is not None
+    keeper.next.give_up(f"{_name(keeper)} was stopped meanwhile")
+    if waits:
+        keeper.conclude(keeper.state["exit_status"], 0.0)
+    elif keeper.epoch.is_over:
+        keeper.server.hurry()
+    else:
+        _end_epoch(keeper, number, timeout)
+
+
+def _end_epoch(keeper: Keeper, number: int | None, timeout: float | None) -> None:
+    if timeout is None:
+        timeout = float(keeper.options.get("stop_timeout", STOP_TIMEOUT))
+    keeper.epoch.stop(number or _stop_signal(keeper), timeout)
+    _let_go(keeper)  # what is held does not hear of it
+
+
+def _kill(keeper: Keeper, number: int) -> str:
+    """Send the program a signal, or say why not."""
+    ends = number in (signal.SIGKILL, _stop_signal(keeper))
+    if keeper.next.at is not None and ends:
+        stop(keeper)
+        return ""
+    if keeper.epoch.is_over:
+        return f"{_name(keeper)} is not running"
+    if ends:
+        keeper.next.give_up(f"{_name(keeper)} was killed meanwhile")
+    keeper.epoch.signal(number)
+    if ends:
+        _let_go(keeper)
+    return ""
+
+
+def _pause(keeper: Keeper) -> str:
+    """Hold all processes of the box, or say why not."""
+    if keeper.epoch.is_over:
+        return f"{_name(keeper)} is not running"
+    if keeper.paused:
+        return f"{_name(keeper)} is paused already"
+    try:
+        keeper.epoch.hold()
+    except LaunchFailed as failure:
+        return f"{_name(keeper)}: {failure}"
+    keeper.save(status="paused")
+    return ""
+
+
+def _unpause(keeper: Keeper) -> str:
+    """Let them go on, or say why not."""
+    if not keeper.paused:
+        return f"{_name(keeper)} is not paused"
+    try:
+        keeper.epoch.release()
+    except LaunchFailed as failure:
+        return f"{_name(keeper)}: {failure}"
+    keeper.save(status="running")
+    return ""
+
+
+def _let_go(keeper: Keeper) -> None:
+    if keeper.paused and (why := _unpause(keeper)):
+        log(why)  # SIGKILL is on its way
+
+
+def _stop_signal(keeper: Keeper) -> int:
+    number: int = keeper.options.get("stop_signal") or signal.SIGTERM
+    return number
+
+
+def _name(keeper: Keeper) -> str:
+    return str(keeper.state["name"])
+
+
+def _signal(fields: dict[str, Any]) -> int | None:
+    number = fields.get("signal")
+    return number if isinstance(number, int) and 0 < number < signal.NSIG else None
+
+
+def _timeout(fields: dict[str, Any]) -> float | None:
+    seconds = fields.get("timeout")
+    return seconds if isinstance(seconds, int | float) else None
+
+
+def _size(fields: dict[str, Any]) -> tuple[int, int] | None:
+    match fields.get("size"):
+        case [int(rows), int(cols)] if 0 < rows < 1 << 16 and 0 < cols < 1 << 16:
+            return rows, cols
+        case _:
+            return None

@@ -1,0 +1,232 @@
+"""``ptyd create``, ``start`` and ``restart``: epochs of one container, on one journal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from waiting import wait_for_end, wait_until
+
+if TYPE_CHECKING:
+    from ptyd_user import Ptyd
+
+
+def test_what_is_created_waits(ptyd: Ptyd) -> None:
+    """No process is there for it; ``ps -a`` shows it, ``rm`` removes it."""
+    created = ptyd("create", "--name", "it", "cat")
+    shown, running = ptyd("ps", "-a").out.decode(), ptyd("ps", "-q").out
+    described = ptyd.inspect("it")
+
+    assert (created.code, created.err) == (0, "")
+    assert created.out.decode().strip() == described["Id"]
+    assert (described["State"]["Status"], described["KeeperPid"]) == ("created", None)
+    assert "Created" in shown
+    assert running == b""
+    assert ptyd("rm", "it") == (0, b"it\n", "")
+    assert ptyd.left() == []
+
+
+def test_a_start_is_that_of_run(anybody: Ptyd) -> None:
+    """Attached to the first byte, with the exit status; then once more, on one journal."""
+    script = "read line; echo got $line; echo bad >&2; exit 5"
+    anybody("create", "--name", "it", "--no-tty", "sh", "-c", script)
+    first = anybody("start", "-a", "-i", "it", stdin=b"one\n")
+    second = anybody("start", "-ai", "it", stdin=b"two\n")
+
+    assert first == (5, b"got one\n", "bad\n")
+    assert second == (5, b"got two\n", "bad\n")
+    assert anybody("logs", "it").out == b"got one\ngot two\n"
+    assert anybody.inspect("it")["State"]["ExitCode"] == 5
+
+
+def test_start_without_attach(ptyd: Ptyd) -> None:
+    """Names are printed; one that runs already is left alone."""
+    ptyd("create", "--name", "a", "cat")
+    ptyd.start("--name", "b", "cat")
+    pid = ptyd.inspect("b")["State"]["Pid"]
+    done = ptyd("start", "a", "b", "c")
+
+    assert (done.code, done.out) == (1, b"a\nb\n")
+    assert done.err.startswith("ptyd start: no such container: c")
+    assert ptyd.inspect("b")["State"]["Pid"] == pid
+    assert ptyd.inspect("a")["State"]["Running"] is True
+
+
+def test_an_ended_one_keeps_what_it_has(ptyd: Ptyd) -> None:
+    """Id, name, link and what it wrote; the journal goes on, in a new epoch."""
+    script = "if [ -e /kept ]; then echo again; else echo new; : > /kept; fi; cat"
+    it = ptyd.start("--name", "it", "--writable", "--no-tty", "sh", "-c", script)
+    link = it.link()
+    with it.attach(link) as client:
+        client.read_until("new\n")
+    ptyd("stop", "it")
+    wait_until(lambda: "Exited" in ptyd("ps", "-a").out.decode())
+    assert ptyd("start", "it").code == 0
+    with it.attach(link, **{"from": "start"}) as client:
+        client.read_until("new\nagain\n")
+        epoch = client.hello["epoch"]
+    described = ptyd.inspect("it")
+
+    assert (described["Id"], described["Name"]) == (it.id, "it")
+    assert (epoch, described["Listeners"]) == (2, it.described["Listeners"])
+
+
+def test_one_that_lingers_is_started_at_once(ptyd: Ptyd) -> None:
+    """Its server waits for somebody who may want the status; the next epoch is served by it."""
+    it = ptyd.start("--no-tty", "sh", "-c", "echo up; read line; exit 4")
+    server = it.server_pid()
+    with it.attach() as client:
+        client.read_until("up\n")
+        assert ptyd("kill", it.name).code == 0
+        client.read_to_end()
+        assert ptyd("start", it.name).code == 0
+        again = it.state()
+        with it.attach(**{"from": "start"}) as other:
+            other.read_until("up\nup\n")
+
+    assert (again["status"], again["epoch"]) == ("running", 2)
+    assert it.server_pid() == server
+
+
+def test_restart_with_a_viewer(ptyd: Ptyd) -> None:
+    """It is told to come back, and goes on at its offset in the new epoch."""
+    it = ptyd.start("--no-tty", "sh", "-c", "echo up; exec cat")
+    with it.attach() as client:
+        client.read_until("up\n")
+        before = client.hello
+        done = ptyd("restart", it.name)
+        code, _ = client.read_to_end()
+    with it.attach(**{"from": 3, "epoch": 1, "client": before["client"]}) as client:
+        client.read_until("up\n")
+        after = client.hello
+
+    assert done == (0, f"{it.name}\n".encode(), "")
+    assert code == 1001
+    assert (before["epoch"], after["epoch"], after["from"]) == (1, 2, 3)
+
+
+def test_restart_of_what_does_not_run(ptyd: Ptyd) -> None:
+    """It is started, as docker does."""
+    ptyd("create", "--name", "it", "cat")
+    assert ptyd("restart", "it").code == 0
+    first = ptyd.inspect("it")["State"]["Pid"]
+    ptyd("kill", "it")
+    assert ptyd("restart", "it").code == 0
+    second = ptyd.inspect("it")["State"]
+
+    assert (second["Running"], second["Pid"] != first) == (True, True)
+
+
+def test_someone_at_a_terminal_stays(ptyd: Ptyd) -> None:
+    """``ptyd attach`` goes over from one epoch to the next, onto a blank screen."""
+    it = ptyd.start("--name", "it", "sh", "-c", "echo epoch $(date +%s%N); exec cat")
+    with ptyd.terminal("ptyd", "attach", "it") as user:
+        user.sees("epoch")
+        assert ptyd("restart", "-t", "1", "it").code == 0
+        user.sees("epoch")
+        user.type("typed\r")
+        user.sees("typed")
+        assert ptyd("kill", it.name).code == 0
+        assert user.finish() == 137
+
+
+def test_what_cannot_be_started(ptyd: Ptyd) -> None:
+    """One line and 1; it is as it was before."""
+    ptyd("create", "--name", "it", "/no/such/program")
+    done = ptyd("start", "it")
+    attached = ptyd("start", "-a", "it")
+
+    assert (done.code, done.out) == (1, b"")
+    assert done.err == "ptyd start: it: exec: /no/such/program: No such file or directory\n"
+    assert (attached.code, attached.err) == (1, done.err)
+    assert "Created" in ptyd("ps", "-a").out.decode()
+    assert list(Path(ptyd.root, "run").iterdir()) == []
+
+
+def test_half_made_ones(ptyd: Ptyd) -> None:
+    """A folder whose maker was killed: every verb says one line, and ``rm`` removes it."""
+    ptyd("run", "--rm", "true")
+    root = Path(ptyd.root)
+    (root / "containers" / ("cd" * 32)).mkdir()
+    (root / "names/half").symlink_to("cd" * 32)
+    verbs = ("start", "restart", "pause", "unpause", "kill")
+    done = {verb: ptyd(verb, "half") for verb in verbs}
+
+    assert {verb: each.code for verb, each in done.items()} == dict.fromkeys(verbs, 1)
+    assert all(each.err.count("\n") == 1 for each in done.values())
+    assert ptyd("stop", "half").code == 0
+    assert ptyd("rm", "half").code == 0
+
+
+def test_the_keeper_was_killed(ptyd: Ptyd) -> None:
+    """Its box goes with it, ``ps`` says that the status is unknown, and it can be started anew."""
+    it = ptyd.start("--name", "it", "sleep", "1000")
+    program = it.pid
+    os.kill(it.keeper_pid, signal.SIGKILL)
+    wait_for_end(it.keeper_pid)
+    wait_for_end(program)
+    shown = ptyd("ps", "-a").out.decode()
+    started = ptyd("start", "it")
+
+    assert "Exited (unknown)" in shown
+    assert started == (0, b"it\n", "")
+    assert ptyd.inspect("it")["State"]["Running"] is True
+
+
+def test_waiting_for_one_that_is_not_started_yet(ptyd: Ptyd) -> None:
+    """However short it runs, and although it removes itself: the status is the program's."""
+    for status in range(3, 6):
+        ptyd("create", "--name", "it", "--rm", "sh", "-c", f"exit {status}")
+        with ptyd.background("ptyd", "wait", "it") as waiting:
+            container = Path(ptyd.root, "containers", ptyd.inspect("it")["Id"])
+            wait_until(lambda place=container / "exits": is_open(waiting.pid, place))
+            assert ptyd("start", "-a", "it").code == status
+            printed, errors = waiting.communicate(timeout=40)
+        wait_until(lambda: ptyd.names() == [])
+
+        assert (printed, errors) == (f"{status}\n".encode(), b"")
+
+
+def is_open(pid: int, path: Path) -> bool:
+    """Tell whether a process has a file open."""
+    folder = f"/proc/{pid}/fd"
+    return any(os.readlink(f"{folder}/{fd}") == str(path) for fd in os.listdir(folder))
+
+
+def test_waiting_for_one_that_is_removed(ptyd: Ptyd) -> None:
+    """It will never be started: one line."""
+    ptyd("create", "--name", "it", "true")
+    place = Path(ptyd.root, "containers", ptyd.inspect("it")["Id"], "exits")
+    with ptyd.background("ptyd", "wait", "it") as waiting:
+        wait_until(lambda: is_open(waiting.pid, place))
+        assert ptyd("rm", "it").code == 0
+        _, errors = waiting.communicate(timeout=40)
+
+    assert (waiting.returncode, errors) == (1, b"ptyd wait: it was removed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["create"], "no command"),
+        (["create", "-d", "true"], "unrecognized arguments: -d"),
+        (["create", "--stop-signal", "FLY", "true"], "there is no signal 'FLY'"),
+        (["create", "--stop-timeout", "soon", "true"], "a number from 0 on"),
+        (["start"], "the following arguments are required"),
+        (["start", "-a", "x", "--detach-keys", "nothing"], "nothing"),
+        (["restart", "-t", "1.5", "x"], "a number from 0 on"),
+        (["stop", "-s", "FLY", "x"], "there is no signal 'FLY'"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], line: str) -> None:
+    """One line and 125, and nothing is made."""
+    done = ptyd(*words)
+
+    assert (done.code, done.out, done.err.count("\n")) == (125, b"", 1)
+    assert line in done.err
+    assert ptyd.left() == []
