@@ -317,8 +317,8 @@ class Keeper:
         epoch.adopt()
         self.epoch = epoch
         assert epoch.box is not None
-        pids = {"init_pid": epoch.box.init_pid, "pid": epoch.box.pid}
-        self.save(**pids, status="running", epoch=epoch.number, started=time.time(), error=None)
+        self.state.update(init_pid=epoch.box.init_pid, pid=epoch.box.pid, epoch=epoch.number)
+        self.save(status="running", started=time.time(), error=None, exit_status=None)
         self._announce()
         self.next.begin()
 

@@ -140,7 +140,7 @@ def give_up_names(dirs: Dirs, container: str, unwanted: Callable[[str], bool]) -
 
 def release_name(dirs: Dirs, name: str) -> bool:
     """Give up a name whose container is gone; return whether there was one."""
-    if "/" in name or name in ("", ".", ".."):
+    if "/" in name or name in ("", ".", "..") or not os.path.lexists(f"{dirs.data}/names/{name}"):
         return False
     return _release(dirs, f"names/{name}")
 

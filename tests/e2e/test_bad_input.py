@@ -327,5 +327,7 @@ def test_what_is_not_there_is_one_line(ptyd: Ptyd, words: list[str]) -> None:
     """And 125, or docker's 1, without a traceback."""
     done = ptyd.call(*words)
 
-    assert (done.code, done.out) == (1 if words[1:2] in (["stop"], ["rm"]) else 125, b"")
+    refused = words[0] == "ptyd" and words[1] in ("stop", "rm", "inspect")
+    assert done.code == (1 if refused else 125)
+    assert done.out in (b"", b"[]\n")
     assert len(done.err.splitlines()) == 1, done.err

@@ -52,7 +52,7 @@ def test_output_then_status_then_close(ptyd: Ptyd, mode: str) -> None:
 
     assert code == 4000
     assert last == {"event": "exited", "status": 9, "end": client.offset}
-    assert bytes(client.order).endswith(b"o!")
+    assert bytes(client.order).endswith(b"o!"), client.events
     assert client.output.split()[-9000:] == [b"%d" % number for number in range(1, 9001)]
 
 

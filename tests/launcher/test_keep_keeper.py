@@ -18,6 +18,8 @@ from ptykeep.failure import explain
 from ptykeep.keeper import Keeper
 from ptykeep.process import ignores
 from ptykeep.protocol import Packet
+from ptykeep.restarts import Restarts
+from ptykeep.succession import Succession
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.placement import Cgroup
 
@@ -40,8 +42,8 @@ class Kept:
         self.keeper = keeper = Keeper.__new__(Keeper)
         keeper.directory = str(folder)
         keeper.options = {}
-        keeper.state = {}
-        keeper.options = {}
+        keeper.state = {"name": "it", "status": "running"}
+        keeper.next = Succession(Restarts("no", 0))
         keeper._dirty = False
         keeper.epoch = epoch = Epoch(1, {}, {}, str(folder))
         keeper.screens = cast("Any", None)
@@ -50,7 +52,9 @@ class Kept:
             "Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None, cgroup=Cgroup())
         )
         keeper.executions = Executions(str(folder), {}, send=_nobody, changed=lambda: None)
-        epoch.session = cast("Any", SimpleNamespace(status=None, close_stdin=self._close_stdin))
+        epoch.session = cast(
+            "Any", SimpleNamespace(status=None, tty=False, close_stdin=self._close_stdin)
+        )
 
     def _close_stdin(self) -> None:
         self.closed_stdin += 1
@@ -149,7 +153,8 @@ def test_ready_is_written_down(kept: Kept) -> None:
     """``inspect`` shows which server serves, and how bytes reach the journal."""
     kept.ask(type="ready", version=1, intake="splice")
 
-    assert kept.keeper.state == {"server_pid": 77, "intake": "splice"}
+    assert kept.keeper.state["server_pid"] == 77
+    assert kept.keeper.state["intake"] == "splice"
     assert kept.keeper.server.ready
 
 
@@ -163,7 +168,7 @@ def test_other_requests_are_ignored(kept: Kept, fields: dict[str, Any]) -> None:
     kept.ask(**fields)
 
     assert kept.got() == []
-    assert kept.keeper.state == {}
+    assert kept.keeper.state == {"name": "it", "status": "running"}
 
 
 def test_a_full_disk_does_not_end_a_keeper(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
