@@ -166,7 +166,7 @@ class Keeper:
         if self._past is None:
             state.remove_container(self.dirs, self.id)
         else:
-            state.remove_tree(state.socket_dir(self.dirs, self.id))
+            state.remove_sockets(self.dirs, self.id)
             past.restore(self.directory, self._past, explain(error)["error"])
 
     def save(self, **fields: Any) -> None:

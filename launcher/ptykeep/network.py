@@ -19,7 +19,7 @@ from ptykeep import helper, netlink, tap, wall
 from ptykeep.helper import SLIRP, Ends, Port, Setup
 from ptykeep.host import choose, claim, is_low, own_prefixes
 from ptykeep.log import log
-from ptykeep.state import remove_tree
+from ptykeep.removal import remove_tree
 from ptykeep.tap import Wiring
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import host_id

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ptykeep import state
+from ptykeep.removal import remove_tree
 
 
 def read(directory: str) -> dict[str, Any] | None:
@@ -20,11 +21,11 @@ def clear(dirs: state.Dirs, container: str) -> None:
     """Remove what was of its last life alone, a killed keeper's leavings included."""
     directory = state.container_dir(dirs, container)
     state.release_cgroup(directory)
-    state.remove_tree(state.socket_dir(dirs, container))
+    state.remove_sockets(dirs, container)
     sessions = f"{directory}/sessions"
     for number in os.listdir(sessions) if os.path.isdir(sessions) else ():
         if number != "0":
-            state.remove_tree(f"{sessions}/{number}")
+            remove_tree(f"{sessions}/{number}")
 
 
 def restore(directory: str, past: dict[str, Any], error: str) -> None:
