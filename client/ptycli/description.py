@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure
+from ptycli.engine import NATIVE
 from ptycli.logs import load
 from ptycli.row import network_mode
 from ptycli.template.value import Map
@@ -77,7 +78,7 @@ def describe(container: Container) -> dict[str, Any]:
             "PortBindings": _ports(asked.get("ports", ())),
             "AutoRemove": options["rm"],
             "ReadonlyRootfs": spec["root"]["readonly"],
-            "Runtime": options.get("runtime") or "ptylaunch",
+            "Runtime": options.get("runtime") or NATIVE,
             **_limits(spec["linux"].get("resources", {})),
         },
         "NetworkSettings": {

@@ -17,6 +17,9 @@ VERBS: Final = {
     "exec": "run another program in a running container",
     "attach": "attach this terminal to a session",
     "ps": "list containers",
+    "top": "show the processes in a container",
+    "stats": "show what containers use",
+    "port": "show where a container's ports lead to",
     "logs": "print what a session printed",
     "record": "record a session as an asciicast, until it ends",
     "play": "play a recording, or what a session printed",
@@ -31,6 +34,8 @@ VERBS: Final = {
     "kill": "send a signal to programs",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",
+    "info": "show what there is on this host, and how boxes are made",
+    "version": "show which this is",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package with the same name."""
@@ -86,7 +91,7 @@ def dispatch(arguments: list[str]) -> int:
     if verb in ("--help", "-h", "help"):
         print(usage())
         return 0
-    if verb in ("--version", "version"):
+    if verb == "--version":
         print(version())
         return 0
     if verb not in VERBS:
