@@ -28,7 +28,7 @@ def describe(container: Container) -> dict[str, Any]:
     try:
         spec, options = container.spec, container.options
     except (OSError, ValueError, KeyError):
-        raise Failure(f"{container.id[:12]} is half made: ptyd rm {container.id[:12]}", 1) from None
+        raise Failure(f"{container.id[:12]} is half made: ptyd rm {container.id[:12]}") from None
     asked: dict[str, Any] = options.get("network") or {}
     network: dict[str, Any] = (fields.get("network") or {}) if fields["status"] != "exited" else {}
     process = spec["process"]

@@ -34,11 +34,18 @@ VERBS: Final = {
     "kill": "send a signal to programs",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",
+    "images": "list images",
+    "import": "make an image of an archive",
+    "rmi": "remove images",
+    "image": "ls, rm, import and prune of images",
     "info": "show what there is on this host, and how boxes are made",
     "version": "show which this is",
     "doctor": "try what this host allows, and say what is missing",
 }
-"""The verbs and what they do; each is a module of this package with the same name."""
+"""The verbs and what they do; each is a module of this package, most with the same name."""
+
+_MODULES: Final = {"import": "importing", "image": "image_command"}
+"""Those of verbs that no module can be named after."""
 
 _OWN_FAILURE: Final = 125
 
@@ -112,7 +119,7 @@ def run(verb: str, arguments: list[str]) -> int:
     )  # argparse, once an interruption is no traceback any more
 
     try:
-        module = importlib.import_module(f"ptycli.{verb}")
+        module = importlib.import_module(f"ptycli.{_MODULES.get(verb, verb)}")
         gc.freeze()
         gc.enable()
         code: int = module.main(arguments)
