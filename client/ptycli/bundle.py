@@ -85,15 +85,23 @@ def find_image(
     if not options.image:
         options.command = Wishes().command(options.command, options.entrypoint)
         return "", Wishes()
-    kind, _, reference = options.image.partition(":")
-    if kind != "oci" or not reference:
-        raise Failure(f"--image {options.image}: it is host, or oci:DIR[:TAG], an image layout")
-    from ptycli.image.layout import read_image, split_reference  # only images want all of this
+    from ptycli.image.catalog import find_image as find_named  # only images want all of this
+    from ptycli.image.catalog import full_name
+    from ptycli.image.layout import read_image, split_reference
     from ptycli.image.store import take
     from ptylaunch.errors import LaunchFailed
 
+    kind, _, reference = options.image.partition(":")
+    name = full_name(options.image)
+    if not (kind == "oci" and reference) and name is None:
+        raise Failure(
+            f"--image {options.image}: it is host, NAME[:TAG], or oci:DIR[:TAG], an image layout"
+        )
     try:
-        image = read_image(*split_reference(reference))
+        if kind == "oci" and reference:
+            image = read_image(*split_reference(reference))
+        else:
+            image = find_named(container.dirs, name or "")
         wishes = read_wishes(image.config)
         options.command = wishes.command(options.command, options.entrypoint)
         if not options.command:

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure
+from ptycli.engine import NATIVE
 from ptycli.logs import load
 from ptycli.row import network_mode
 from ptycli.template.value import Map
@@ -27,7 +28,7 @@ def describe(container: Container) -> dict[str, Any]:
     try:
         spec, options = container.spec, container.options
     except (OSError, ValueError, KeyError):
-        raise Failure(f"{container.id[:12]} is half made: ptyd rm {container.id[:12]}", 1) from None
+        raise Failure(f"{container.id[:12]} is half made: ptyd rm {container.id[:12]}") from None
     asked: dict[str, Any] = options.get("network") or {}
     network: dict[str, Any] = (fields.get("network") or {}) if fields["status"] != "exited" else {}
     process = spec["process"]
@@ -77,7 +78,7 @@ def describe(container: Container) -> dict[str, Any]:
             "PortBindings": _ports(asked.get("ports", ())),
             "AutoRemove": options["rm"],
             "ReadonlyRootfs": spec["root"]["readonly"],
-            "Runtime": options.get("runtime") or "ptylaunch",
+            "Runtime": options.get("runtime") or NATIVE,
             **_limits(spec["linux"].get("resources", {})),
         },
         "NetworkSettings": {

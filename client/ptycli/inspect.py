@@ -35,10 +35,10 @@ def main(arguments: list[str]) -> int:
             found.append(look(name, size=options.size))
         except Failure as failure:  # of the others everything is shown, as docker does
             print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
-            code = 1
-    if render is None:
+            code = failure.exit_code
+    if render is None and found:
         print(json.dumps(found, indent=2))
-    else:
+    elif render is not None:
         print("".join(f"{render(each)}\n" for each in found), end="")
     return code
 

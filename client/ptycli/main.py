@@ -19,6 +19,9 @@ VERBS: Final = {
     "exec": "run another program in a running container",
     "attach": "attach this terminal to a session",
     "ps": "list containers",
+    "top": "show the processes in a container",
+    "stats": "show what containers use",
+    "port": "show where a container's ports lead to",
     "logs": "print what a session printed",
     "record": "record a session as an asciicast, until it ends",
     "play": "play a recording, or what a session printed",
@@ -38,9 +41,18 @@ VERBS: Final = {
     "rename": "give a container another name",
     "rm": "remove containers that have ended",
     "prune": "remove all containers that do not run",
+    "images": "list images",
+    "import": "make an image of an archive",
+    "rmi": "remove images",
+    "image": "ls, rm, import and prune of images",
+    "info": "show what there is on this host, and how boxes are made",
+    "version": "show which this is",
     "doctor": "try what this host allows, and say what is missing",
 }
-"""The verbs and what they do; each is a module of this package with the same name."""
+"""The verbs and what they do; each is a module of this package, most with the same name."""
+
+_MODULES: Final = {"import": "importing", "image": "image_command"}
+"""Those of verbs that no module can be named after."""
 
 _OWN_FAILURE: Final = 125
 
@@ -93,7 +105,7 @@ def dispatch(arguments: list[str]) -> int:
     if verb in ("--help", "-h", "help"):
         print(usage())
         return 0
-    if verb in ("--version", "version"):
+    if verb == "--version":
         print(version())
         return 0
     if verb not in VERBS:
@@ -114,7 +126,7 @@ def run(verb: str, arguments: list[str]) -> int:
     )  # argparse, once an interruption is no traceback any more
 
     try:
-        module = importlib.import_module(f"ptycli.{verb}")
+        module = importlib.import_module(f"ptycli.{_MODULES.get(verb, verb)}")
         gc.freeze()
         gc.enable()
         code: int = module.main(arguments)

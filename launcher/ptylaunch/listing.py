@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from ptylaunch.errors import Refused
@@ -52,25 +53,44 @@ def show_processes(arguments: Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(sorted(pids)))
         return 0
+    for line in process_table(pids, arguments.ps or ["-ef"]):
+        print(line)
+    return 0
+
+
+def process_table(pids: set[int], options: list[str]) -> list[str]:
+    """Return what the user's own ps says of some processes; its first line has the heads.
+
+    Refused where there is no ps, or one that does not say which line is whose.
+    """
     import subprocess  # only here: it is heavy
 
-    try:
-        done = subprocess.run(
-            ["ps", *(arguments.ps or ["-ef"])],  # noqa: S607 - the user's own ps
-            stdout=subprocess.PIPE, text=True, errors="replace", check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise Refused("ps is not installed: --format json needs none") from None
+    # Alone "-o args" would choose the processes of our terminal; with "-ef" -q is a mistake.
+    chosen = ["-q", ",".join(map(str, sorted(pids)))]
+    for each in ([*options, *chosen], options):
+        try:
+            done = subprocess.run(
+                ["ps", *each],  # noqa: S607 - the user's own ps
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                check=False, env={**os.environ, "COLUMNS": "1000"},
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise Refused("ps is not installed") from None
+        if done.returncode == 0:
+            break
+    else:
+        complaint: str = done.stderr.strip().partition("\n")[0] or "it failed"
+        raise Refused(f"ps {' '.join(options)}: {complaint}")
     header, *lines = done.stdout.splitlines() or [""]
     if "PID" not in header.split():
         raise Refused("ps shows no column PID")
     column = header.split().index("PID")
-    print(header)
-    for line in lines:
-        fields = line.split()
-        if len(fields) > column and fields[column].isdecimal() and int(fields[column]) in pids:
-            print(line)
-    return 0
+    return [header, *(line for line in lines if _pid_of(line, column) in pids)]
+
+
+def _pid_of(line: str, column: int) -> int:
+    fields = line.split()
+    return int(fields[column]) if len(fields) > column and fields[column].isdecimal() else -1
 
 
 def _look(root: str, name: str) -> tuple[Record, str] | None:

@@ -282,7 +282,7 @@ def test_what_is_no_image_is_refused_with_a_line(anybody: Ptyd) -> None:
     """Other kinds of archive, by what they are; options that do not go together."""
     for words, line in (
         (["--image=docker-archive:/x.tar"], "oci:DIR"),
-        (["--image=busybox"], "oci:DIR"),
+        (["--image=busybox"], "no image busybox:latest"),
         (["--image=oci:"], "oci:DIR"),
         (["--image="], "want a value"),
         (["--rootfs="], "want a value"),

@@ -118,7 +118,7 @@ def test_ps_lists_what_is_broken(ptyd: Ptyd) -> None:
 
     assert {row["ID"] for row in listed} == {folder.name[:12] for folder in folders}
     assert {row["State"] for row in listed} <= {"created", "exited"}
-    assert (looked.code, looked.out) == (1, b"[]\n")
+    assert (looked.code, looked.out) == (125, b"")
     assert len(looked.err.splitlines()) == 3
     assert "half made" in looked.err
     assert ptyd("rm", *(folder.name for folder in folders)).code == 0
@@ -137,12 +137,12 @@ def test_ps_lists_what_is_broken(ptyd: Ptyd) -> None:
         (["ps", "--last", "x"], 125, "--last"),
         (["ps", "--foramt", "json"], 125, "did you mean --format?"),
         (["ps", "x"], 125, "unrecognized arguments: x"),
-        (["inspect", "alvie"], 1, "did you mean alive?"),
+        (["inspect", "alvie"], 125, "did you mean alive?"),
         (["inspect", "--format", "{{.State.Statsu}}", "alive"], 1, "did you mean .Status?"),
         (["inspect", "--type", "network", "alive"], 125, "--type"),
-        (["inspect", ""], 1, "no such container"),
-        (["inspect", "../alive"], 1, "no such container"),
-        (["inspect", "a\x1b[31m\nb"], 1, "no such container"),
+        (["inspect", ""], 125, "no such container"),
+        (["inspect", "../alive"], 125, "no such container"),
+        (["inspect", "a\x1b[31m\nb"], 125, "no such container"),
         (["inspect"], 125, "NAME"),
     ],
     ids=range(17),
@@ -202,11 +202,11 @@ def test_inspect_has_dockers_fields(ptyd: Ptyd, three: list[Container]) -> None:
 
 
 def test_inspect_shows_those_that_are_there(ptyd: Ptyd) -> None:
-    """Beside a line for each that is not; 1, as docker."""
+    """Beside a line for each that is not, and the code for that."""
     ptyd.start("--name", "it", "sleep", "1000")
     done = ptyd("inspect", "nobody", "it", "nowhere")
 
-    assert done.code == 1
+    assert done.code == 125
     assert [each["Name"] for each in json.loads(done.out)] == ["it"]
     assert [line.split()[-1] for line in done.err.splitlines()] == ["nobody", "nowhere"]
 

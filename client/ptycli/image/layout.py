@@ -56,6 +56,16 @@ class Image(NamedTuple):
     diff_ids: tuple[str, ...]
     """Digests of the layers unpacked."""
     config: dict[str, Any]
+    id: str = ""
+    """The digest of the configuration."""
+    name: str = ""
+    """``oci:DIR[:TAG]``, as it was found."""
+
+    @property
+    def created(self) -> str:
+        """When it was made, as RFC 3339 has it, if it says so."""
+        created = self.config.get("created")
+        return created if isinstance(created, str) else ""
 
     @property
     def chain_id(self) -> str:
@@ -89,7 +99,8 @@ def read_image(folder: str, tag: str | None) -> Image:
     blobs = f"{folder}/blobs"
     entries = [each for each in _manifests(index, "index.json") if tag in (None, each.tag)]
     manifest = _find_manifest(blobs, entries, tag, _tags(index))
-    return _read_manifest(blobs, manifest)
+    name = f"oci:{folder}:{tag}" if tag else f"oci:{folder}"
+    return _read_manifest(blobs, manifest)._replace(name=name)
 
 
 def open_blob(blobs_fd: int, blob: Descriptor) -> int:
@@ -139,7 +150,8 @@ def _read_manifest(blobs: str, chosen: Descriptor) -> Image:
     manifest = _read_document(blobs, chosen)
     if "manifests" in manifest:  # to be both would be read differently by others (CVE-2021-41190)
         raise bad(f"{chosen.digest} is an index and a manifest at once")
-    config = _read_document(blobs, _descriptor(manifest.get("config"), "config"))
+    described = _descriptor(manifest.get("config"), "config")
+    config = _read_document(blobs, described)
     layers = _list(manifest, "layers", chosen.digest)
     if len(layers) > _MOST_LAYERS:
         raise bad(f"it has {len(layers)} layers, more than {_MOST_LAYERS}")
@@ -153,7 +165,7 @@ def _read_manifest(blobs: str, chosen: Descriptor) -> Image:
     if len(diff_ids) != len(layers):
         raise bad(f"it has {len(layers)} layers and {len(diff_ids)} diff_ids")
     found = tuple(_descriptor(layer, f"layers[{n}]") for n, layer in enumerate(layers))
-    return Image(blobs, found, tuple(diff_ids), config)
+    return Image(blobs, found, tuple(diff_ids), config, described.digest)
 
 
 def _read_document(blobs: str, blob: Descriptor) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ptycli.idmap import SIZE, IdMaps
+from ptycli.idmap import SIZE, IdMaps, rooted, rootless
 from ptycli.image.applier import Applier, Owners
 from ptycli.image.content import Budget, Content
 from ptycli.image.layout import Image, open_blob
@@ -40,14 +40,48 @@ def take(dirs: state.Dirs, image: Image, maps: IdMaps, container: str) -> str:
 
     LaunchFailed says what is wrong with the image, or with this host.
     """
-    key = _key(image, maps)
-    folder = _prepare(dirs)
-    tree = f"{folder}/trees/{key}"
-    with _locked(folder, key):
-        if not os.path.isdir(tree):
-            _unpack(image, maps, f"{folder}/unpacking/{key}", tree)
+    with _unpacked(dirs, image, maps) as tree:
         os.symlink(tree, f"{state.container_dir(dirs, container)}/image")
     return f"{tree}/root"
+
+
+def unpack(dirs: state.Dirs, image: Image, maps: IdMaps) -> None:
+    """Have the image's tree there, for no container yet; raise as :func:`take`."""
+    with _unpacked(dirs, image, maps):
+        pass
+
+
+@contextlib.contextmanager
+def _unpacked(dirs: state.Dirs, image: Image, maps: IdMaps) -> Generator[str]:
+    """Give the image's tree, unpacked if it is not there, and hold it."""
+    key = key_of(image, maps)
+    folder = prepare(dirs)
+    tree = f"{folder}/trees/{key}"
+    with locked(folder, key):
+        if not os.path.isdir(tree):
+            _unpack(image, maps, f"{folder}/unpacking/{key}", tree)
+        if not os.path.exists(f"{tree}/image.json"):
+            size = sum(layer.size for layer in image.layers)
+            note = {"id": image.id, "name": image.name, "size": size}
+            state.write_json(f"{tree}/image.json", {**note, "created": image.created})
+        yield tree
+
+
+def own_maps() -> IdMaps:
+    """Return the ids with which we make trees; root's are the same for all its boxes."""
+    return rooted(state.RANGE_FIRST) if os.geteuid() == 0 else rootless()
+
+
+def users(dirs: state.Dirs) -> dict[str, list[str]]:
+    """Return the containers of each tree that is used, by its key."""
+    found: dict[str, list[str]] = {}
+    for container in state.list_containers(dirs):
+        try:
+            target = os.readlink(f"{state.container_dir(dirs, container)}/image")
+        except OSError:
+            continue
+        found.setdefault(os.path.basename(target), []).append(container)
+    return found
 
 
 def list_trees(dirs: state.Dirs) -> list[str]:
@@ -60,15 +94,10 @@ def list_trees(dirs: state.Dirs) -> list[str]:
 
 def remove_tree(dirs: state.Dirs, key: str, maps: IdMaps) -> None:
     """Forget a tree; raise InUse while a container has it. ``maps`` are those it was made with."""
-    folder = _prepare(dirs)
-    with _locked(folder, key):
-        for container in state.list_containers(dirs):
-            try:
-                target = os.readlink(f"{state.container_dir(dirs, container)}/image")
-            except OSError:
-                continue
-            if os.path.basename(target) == key:
-                raise InUse(f"container {container[:12]} has it")
+    folder = prepare(dirs)
+    with locked(folder, key):
+        if used := users(dirs).get(key):
+            raise InUse(f"container {used[0][:12]} has it")
         try:
             os.rename(f"{folder}/trees/{key}", f"{folder}/unpacking/{key}")
         except FileNotFoundError:
@@ -76,7 +105,7 @@ def remove_tree(dirs: state.Dirs, key: str, maps: IdMaps) -> None:
         _discard(f"{folder}/unpacking/{key}", maps)
 
 
-def _key(image: Image, maps: IdMaps) -> str:
+def key_of(image: Image, maps: IdMaps) -> str:
     chain = image.chain_id.replace(":", "-")
     if maps.rooted:
         return chain
@@ -84,7 +113,7 @@ def _key(image: Image, maps: IdMaps) -> str:
     return f"{chain}-{hashlib.sha256(ranges).hexdigest()[:12]}"
 
 
-def _prepare(dirs: state.Dirs) -> str:
+def prepare(dirs: state.Dirs) -> str:
     folder = f"{dirs.data}/images"
     for name in ("trees", "unpacking", "locks"):
         os.makedirs(f"{folder}/{name}", 0o700, exist_ok=True)
@@ -93,7 +122,7 @@ def _prepare(dirs: state.Dirs) -> str:
 
 
 @contextlib.contextmanager
-def _locked(folder: str, key: str) -> Generator[None]:
+def locked(folder: str, key: str) -> Generator[None]:
     fd = os.open(f"{folder}/locks/{key}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
