@@ -31,6 +31,7 @@ VERBS: Final = {
     "kill": "send a signal to programs",
     "stop": "ask programs to end, and see to it",
     "rm": "remove containers that have ended",
+    "upgrade": "put the ptyd that is installed in place of what serves containers",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package with the same name."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import time
 from typing import Any, Final
 
+from ptykeep.installation import chosen
 from ptykeep.protocol import EXIT_REPLACED, FD, send
 
 _MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
@@ -31,11 +31,6 @@ class Server:
     def __init__(self, path: list[str], directory: str) -> None:
         self._path = path
         self._directory = directory
-        self._program = next(
-            f"{folder}/ptyd/__main__.py"
-            for folder in path
-            if os.path.exists(f"{folder}/ptyd/__main__.py")
-        )
         self.pid: int | None = None
         self.socket: socket.socket | None = None
         self.restart_at: float | None = None
@@ -49,11 +44,12 @@ class Server:
         assert self.pid is None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = open_log(self._directory)
+        ptyd = chosen(self._directory, self._path)
         try:
             self.pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", self._program],
-                {"PTYD_PATH": ":".join(self._path), **_MALLOC},
+                ptyd.python,
+                [ptyd.python, "-I", "-S", ptyd.program("ptyd/__main__.py")],
+                {"PTYD_PATH": ":".join(ptyd.path), **_MALLOC},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, log, 2),
                     (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),
