@@ -59,6 +59,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--key", metavar="FILE", help="its key (PEM)")
     add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
     add("--size", metavar="POLICY", default="latest", help="whose window counts, see ptyd size")
+    add("--metrics", action="store_true", help="GET /metrics for all who reach the listener")
     add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
     add("--as", dest="known_as", metavar="NAME", help="what others call us: our user name")
     add("--no-size", action="store_true", help="our window does not count")

@@ -36,6 +36,7 @@ class Server:
         self.restart_at: float | None = None
         self.kill_at: float | None = None
         self.ready = False
+        self._starts = 0
         self._started = 0.0
         self._backoff = 0.0
 
@@ -45,11 +46,13 @@ class Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = open_log(self._directory)
         ptyd = chosen(self._directory, self._path)
+        self._starts += 1
+        env = {"PTYD_PATH": ":".join(ptyd.path), "PTYD_SERVERS": str(self._starts), **_MALLOC}
         try:
             self.pid = os.posix_spawn(
                 ptyd.python,
                 [ptyd.python, "-I", "-S", ptyd.program("ptyd/__main__.py")],
-                {"PTYD_PATH": ":".join(ptyd.path), **_MALLOC},
+                env,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, log, 2),
                     (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),
