@@ -36,7 +36,7 @@ def write_all(kept: KeptServer, size: int) -> None:
 
 
 def test_a_server_sees_nothing_it_should_not(kept: KeptServer) -> None:
-    """Its environment is its import path and number, its arguments name a file, its fds are those it got."""
+    """Its environment says where to import from, its arguments name a file, its fds are given."""
     pid = kept.server.pid
     environment = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     arguments = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
