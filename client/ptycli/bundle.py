@@ -192,6 +192,7 @@ def box_options(
         "log_max": options.log_max,
         "size": options.size,
         "one_driver": options.one_driver,
+        "metrics": options.metrics,
         "network": network.wish,
         "image": options.image or options.rootfs or "host",
         "stop_signal": options.stop_signal or wishes.stop_signal,

@@ -47,6 +47,7 @@ VERBS: Final = {
     "image": "ls, rm, import and prune of images",
     "info": "show what there is on this host, and how boxes are made",
     "version": "show which this is",
+    "upgrade": "put the ptyd that is installed in place of what serves containers",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package, most with the same name."""

@@ -68,6 +68,7 @@ def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
     add("--key", metavar="FILE", help="its key (PEM)")
     add("--log-max", metavar="SIZE", default="64m", help="bytes of output kept, default 64m")
     add("--size", metavar="POLICY", default="latest", help="whose window counts, see ptyd size")
+    add("--metrics", action="store_true", help="GET /metrics for all who reach the listener")
     add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
     life.add_options(add)
     parser.set_defaults(detach=verb == "create", known_as=None, detach_keys="")

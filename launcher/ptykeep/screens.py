@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 
+from ptykeep.installation import chosen
 from ptykeep.protocol import FD
 from ptykeep.server import open_log
 
@@ -23,24 +23,20 @@ class Screens:
         self._path = path
         self._directory = directory
         self._uid = uid
-        self._program = next(
-            f"{folder}/ptyd/screen/__main__.py"
-            for folder in path
-            if os.path.exists(f"{folder}/ptyd/screen/__main__.py")
-        )
         self._pids: dict[int, int] = {}
 
     def start(self, session: int, fd: int) -> None:
         """Start a session's screen, which speaks on ``fd``; without one the other end hangs up."""
         self.end(session)
         log = open_log(self._directory)
+        ptyd = chosen(self._directory, self._path)
         spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FD + 1)  # dup2 to itself keeps close-on-exec
         try:
             self._pids[session] = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", self._program],
+                ptyd.python,
+                [ptyd.python, "-I", "-S", ptyd.program("ptyd/screen/__main__.py")],
                 {
-                    "PTYD_PATH": ":".join(self._path),
+                    "PTYD_PATH": ":".join(ptyd.path),
                     "PTYD_DIRECTORY": self._directory,
                     "PTYD_UID": str(self._uid),
                     "PTYD_KEEPER": str(os.getpid()),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import time
 from typing import Any, Final
 
+from ptykeep.installation import chosen
 from ptykeep.protocol import EXIT_REPLACED, FD, send
 
 _MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
@@ -31,16 +31,12 @@ class Server:
     def __init__(self, path: list[str], directory: str) -> None:
         self._path = path
         self._directory = directory
-        self._program = next(
-            f"{folder}/ptyd/__main__.py"
-            for folder in path
-            if os.path.exists(f"{folder}/ptyd/__main__.py")
-        )
         self.pid: int | None = None
         self.socket: socket.socket | None = None
         self.restart_at: float | None = None
         self.kill_at: float | None = None
         self.ready = False
+        self._starts = 0
         self._started = 0.0
         self._backoff = 0.0
 
@@ -49,11 +45,14 @@ class Server:
         assert self.pid is None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = open_log(self._directory)
+        ptyd = chosen(self._directory, self._path)
+        self._starts += 1
+        env = {"PTYD_PATH": ":".join(ptyd.path), "PTYD_SERVERS": str(self._starts), **_MALLOC}
         try:
             self.pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", self._program],
-                {"PTYD_PATH": ":".join(self._path), **_MALLOC},
+                ptyd.python,
+                [ptyd.python, "-I", "-S", ptyd.program("ptyd/__main__.py")],
+                env,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, log, 2),
                     (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),

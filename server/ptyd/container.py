@@ -50,6 +50,10 @@ class Container:
         self.directory: str = hello["directory"]
         self.owner: int = hello["owner"]
         self.log_max: int = options["log_max"]
+        self.has_metrics = bool(options.get("metrics", False))
+        """Whether whoever reaches a listener may read them; the owner always may."""
+        self.servers = int(os.environ.get("PTYD_SERVERS", "0"))
+        """How many servers the keeper has started, this one included; 0: an older one, unknown."""
         # Not in containers that an older ptyd wrote down.
         self._has_foreground = bool(options.get("foreground"))
         self.host_names: list[str] = [name.lower() for name in options["host_names"]]

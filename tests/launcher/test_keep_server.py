@@ -36,13 +36,14 @@ def write_all(kept: KeptServer, size: int) -> None:
 
 
 def test_a_server_sees_nothing_it_should_not(kept: KeptServer) -> None:
-    """Its environment is its import path, its arguments name a file, its fds are those it got."""
+    """Its environment says where to import from, its arguments name a file, its fds are given."""
     pid = kept.server.pid
     environment = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     arguments = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
 
     assert [entry.partition(b"=")[0] for entry in environment] == [
         b"PTYD_PATH",
+        b"PTYD_SERVERS",
         b"MALLOC_TRIM_THRESHOLD_",
         b"MALLOC_MMAP_THRESHOLD_",
     ]

@@ -121,6 +121,7 @@ class Feed:
                 return
             if not self._lossless and journal.end - self.cursor > window.patience:
                 self._stale = True
+                session.pictures.resyncs += 1
                 continue
             if self._lossless:
                 frame = session.output.frame_at(self.cursor, limit, room)
@@ -137,6 +138,7 @@ class Feed:
         """Go on after bytes that the journal dropped: say so, or show a picture instead."""
         if not self._lossless:
             self._stale = True
+            session.pictures.resyncs += 1
             return
         start = session.journal.start
         self._skip_to(start)

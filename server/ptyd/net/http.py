@@ -7,6 +7,7 @@ comes: a server that is being replaced under load has better things to do.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -21,6 +22,7 @@ from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
 from ptyd.session.people import OWNER
 from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
+from ptywire.release import RELEASE
 
 if TYPE_CHECKING:
     import ssl
@@ -121,6 +123,10 @@ class HttpConnection:
         self._method = request.method
         if path == "/healthz":
             self._answer(200, "ok")
+        elif path == "/version" and self._control:
+            self._answer(200, json.dumps({"Version": RELEASE}))
+        elif path == "/metrics" and (self._control or self._container.has_metrics):
+            self._answer_metrics()
         elif path == "/ws" and request.method == b"GET":
             self._upgrade(path, headers, rest)
         elif page := page_at(path, packed=takes_gzip(headers.get_all("Accept-Encoding"))):
@@ -185,6 +191,12 @@ class HttpConnection:
             ("Cache-Control", "no-store"),
         )
         self._send(status, line.encode() + b"\n", headers)
+
+    def _answer_metrics(self) -> None:
+        from ptyd.net.metrics import CONTENT_TYPE, exposition  # for who asks
+
+        headers = (("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store"))
+        self._send(200, exposition(self._container).encode() + b"\n", headers)
 
     def _send(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
         """Answer and close: no connection is kept for a second request."""

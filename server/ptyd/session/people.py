@@ -50,6 +50,13 @@ class People:
             self.driver = person.number
         return person
 
+    def by_role(self) -> dict[str, int]:
+        """Return how many there are of each role."""
+        count: dict[str, int] = dict.fromkeys(ROLES, 0)
+        for person in self._people.values():
+            count[person.role] += 1
+        return count
+
     def leave(self, number: int) -> None:
         """Remove somebody; who asked first drives next, or whoever asks."""
         self._people.pop(number, None)

@@ -36,6 +36,8 @@ class Pictures:
     """Asks the screen for pictures, each kind one at a time."""
 
     def __init__(self, session: Session, link: ScreenLink) -> None:
+        self.resyncs = 0
+        """Clients that had fallen behind, each time."""
         self._session = session
         self._link = link
         self._waiting: dict[int, list[Callable[[Picture, bytes], None]]] = {}

@@ -1,0 +1,52 @@
+"""Which ptyd a container's server is: that of its keeper, or one that was put in its place.
+
+``ptyd upgrade`` writes ``server.json`` into the container's folder, where the server itself cannot
+write; the keeper looks before each start. A keeper from before that starts what lies at its own
+path, which is the new one where ptyd was installed over the old.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import NamedTuple
+
+from ptykeep.state import write_json
+
+
+class Installation(NamedTuple):
+    """A Python, and the folders that ptyd is imported from with it."""
+
+    python: str
+    path: list[str]
+
+    def program(self, name: str) -> str:
+        """Return the file of a program of ours; the first folder's, if there is none."""
+        files = [f"{folder}/{name}" for folder in self.path]
+        return next(filter(os.path.exists, files), files[0])
+
+
+def chosen(directory: str, path: list[str]) -> Installation:
+    """Return what is to run for a container whose keeper was started from ``path``."""
+    try:
+        with open(f"{directory}/server.json", encoding="utf-8") as file:
+            if os.fstat(file.fileno()).st_uid in (0, os.geteuid()):
+                fields = json.load(file)
+                path = [str(each) for each in fields["path"]]
+                return Installation(str(fields["python"]), path)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nobody has upgraded it
+    return Installation(sys.executable, path)
+
+
+def choose(directory: str, installation: Installation | None) -> None:
+    """Have this one run from the next start on; None for the keeper's own."""
+    file = f"{directory}/server.json"
+    if installation is not None:
+        write_json(file, installation._asdict(), 0o644)  # root's, for a user's keeper
+        return
+    try:
+        os.unlink(file)
+    except FileNotFoundError:
+        pass
