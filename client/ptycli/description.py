@@ -53,6 +53,7 @@ def describe(container: Container) -> dict[str, Any]:
             "FinishedAt": _time(fields.get("finished")),
             "Sessions": _sessions(fields, process),
         },
+        "RestartCount": fields.get("restarts", 0),
         "KeeperPid": container.keeper_pid,
         "ServerPid": fields.get("server_pid"),
         "Intake": fields.get("intake"),
@@ -77,6 +78,7 @@ def describe(container: Container) -> dict[str, Any]:
             "NetworkMode": network_mode(fields, spec),
             "PortBindings": _ports(asked.get("ports", ())),
             "AutoRemove": options["rm"],
+            "RestartPolicy": _restart_policy(options),
             "ReadonlyRootfs": spec["root"]["readonly"],
             "Runtime": options.get("runtime") or NATIVE,
             **_limits(spec["linux"].get("resources", {})),
@@ -106,6 +108,11 @@ def describe(container: Container) -> dict[str, Any]:
             if mount["type"] == "bind"
         ],
     }
+
+
+def _restart_policy(options: dict[str, Any]) -> dict[str, Any]:
+    policy = options.get("restart") or {"name": "no", "most": 0}
+    return {"Name": policy["name"], "MaximumRetryCount": policy["most"]}
 
 
 def _user(process: dict[str, Any]) -> str:

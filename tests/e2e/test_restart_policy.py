@@ -24,6 +24,10 @@ def test_on_failure_gives_up(anybody: Ptyd) -> None:
     assert waited == (0, b"4\n", "")
     assert anybody("logs", "it").out == b"try\n" * 3
     assert anybody.container("it").state()["restarts"] == 2
+    described = anybody.inspect("it")
+    assert described["RestartCount"] == 2
+    policy = {"Name": "on-failure", "MaximumRetryCount": 2}
+    assert described["HostConfig"]["RestartPolicy"] == policy
 
 
 def test_success_ends_on_failure(ptyd: Ptyd) -> None:
