@@ -11,7 +11,7 @@ from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, every
 from ptycli.moment import moment
 from ptycli.order import REFUSED
-from ptycli.rm import remove
+from ptycli.rm import discard
 
 _BEING_MADE: Final = 60.0
 """Seconds that a folder without a state.json may belong to somebody who is still writing it."""
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     for container in every():
         try:
             if is_over(container, before):
-                remove(container, container.id[:12])
+                discard(container, container.id[:12])
                 removed.append(container.id)
         except Failure as failure:
             print(f"ptyd prune: {failure}", file=sys.stderr)

@@ -7,8 +7,9 @@ import sys
 
 from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, find, signal_keeper, wait_for_exit, wait_for_keeper
-from ptycli.order import REFUSED
+from ptycli.order import REFUSED, order
 from ptykeep import state
+from ptykeep.order import NoKeeper
 
 PATIENCE = 10.0
 
@@ -39,24 +40,47 @@ def forget(name: str, *, force: bool) -> bool:
         if force:
             return False  # gone is what it asks for
         raise
+    if force:
+        remove(container, name)
+        return True
     fields = container.read_state()
-    if fields["status"] not in ("created", "exited") and not force:
+    if fields["status"] not in ("created", "exited"):
         how = "paused: unpause and" if fields["status"] == "paused" else "running:"
-        raise Failure(f"{name} is {how} stop it first, or rm -f")
-    remove(container, name, force=force)
+        raise Failure(f"{name} is {how} stop it first, or rm -f", REFUSED)
+    discard(container, name)
     return True
 
 
-def remove(container: Container, name: str, *, force: bool = False) -> None:
-    """End the keeper, whatever it waits for, and remove the files; ``force`` kills a hung one."""
+def discard(container: Container, name: str) -> None:
+    """Remove one that does not run; raise Failure if somebody starts it meanwhile."""
+    try:
+        order(container, name, {"order": "leave"})
+    except NoKeeper:
+        pass  # as it should be
+    if not wait_for_keeper(container, PATIENCE):
+        raise Failure(f"{name}: its keeper does not end", REFUSED)
+    try:
+        lock = state.take_lock(container.directory)  # who starts it wants that first
+    except BlockingIOError:
+        raise Failure(f"{name} is running: stop it first, or rm -f", REFUSED) from None
+    except FileNotFoundError:
+        return  # somebody else has removed it
+    try:
+        state.remove_container(container.dirs, container.id)
+    finally:
+        state.release_lock(lock)
+
+
+def remove(container: Container, name: str) -> None:
+    """End what runs, its keeper as well, even a hung one, and remove the files."""
     # The first SIGINT kills the program; once that is written down the next ends the lingering.
     if signal_keeper(container, signal.SIGINT):
         wait_for_exit(container, PATIENCE)
         signal_keeper(container, signal.SIGINT)
         ends = wait_for_keeper(container, PATIENCE)
-        if not ends and force:  # its box goes with it
+        if not ends:  # its box goes with it
             signal_keeper(container, signal.SIGKILL)
             ends = wait_for_keeper(container, PATIENCE)
         if not ends:
-            raise Failure(f"{name}: its keeper does not end")
+            raise Failure(f"{name}: its keeper does not end", REFUSED)
     state.remove_container(container.dirs, container.id)

@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
     fields = container.read_state()
     if fields["status"] == "exited":
         raise Failure(f"{name} has ended")
+    if not fields.get("listeners"):
+        raise Failure(f"{name} was not started yet")
     if options.revoke:
         _write(container.directory, [])
         return 0

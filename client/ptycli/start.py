@@ -101,6 +101,8 @@ def start(
 
     Its keeper may be about to end, or somebody else may have started it: then we look again.
     """
+    if os.stat(container.directory).st_uid != os.geteuid():
+        raise Failure(f"{name} is another user's, who alone can start it", REFUSED)
     how = {"foreground": foreground, "size": size}
     deadline = time.monotonic() + WITHIN
     while time.monotonic() < deadline:
@@ -119,6 +121,8 @@ def start(
             return
         except StartFailed as error:
             starting.wait_for_end(_PAUSE)
+            if not os.path.exists(f"{container.directory}/config.json"):
+                raise Failure(f"no such container: {name}", REFUSED) from None
             if container.keeper_pid is None:
                 raise Failure(f"{name}: {error}", REFUSED) from None
     raise Failure(f"{name}: its keeper does not answer", REFUSED)

@@ -11,6 +11,7 @@ names it:
 ``pause``    hold all processes where they are
 ``unpause``  let them go on
 ``rename``   ``name``: what state.json and clients are told from here on
+``leave``    if the program has ended, wait for nobody any more; refused while it runs
 ===========  ===================================================================================
 
 The answer is ``{}``, or ``error``, a line for the user, and ``exit_code``. A connection that is

@@ -41,6 +41,11 @@ def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
             keeper.save(name=name)
             keeper.server.send({"type": "renamed", "name": name})
             caller.answer()
+        case {"order": "leave"} if keeper.epoch.is_over and keeper.next.at is None:
+            caller.answer()
+            keeper.finish()
+        case {"order": "leave"}:
+            caller.answer(f"{_name(keeper)} is running: stop it first, or rm -f")
         case _:
             caller.answer(f"{_name(keeper)}: its keeper does not know that order")
 

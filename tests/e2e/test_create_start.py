@@ -121,6 +121,17 @@ def test_restart_of_what_does_not_run(ptyd: Ptyd) -> None:
     assert (second["Running"], second["Pid"] != first) == (True, True)
 
 
+def test_what_has_no_program_yet_says_so(ptyd: Ptyd) -> None:
+    """Whoever asks something of it: one line, and not 0; it has printed nothing."""
+    ptyd("create", "--name", "it", "cat")
+    words = ("share it", "size it", "screen it", "send it x", "exec it true", "attach it")
+    done = [ptyd(*each.split()) for each in words]
+
+    assert all(each.code and each.err.count("\n") == 1 for each in done), done
+    assert not any("bug" in each.err for each in done)
+    assert ptyd("logs", "it") == (0, b"", "")
+
+
 def test_someone_at_a_terminal_stays(ptyd: Ptyd) -> None:
     """``ptyd attach`` goes over from one epoch to the next, onto a blank screen."""
     it = ptyd.start("--name", "it", "sh", "-c", "echo epoch $(date +%s%N); exec cat")
