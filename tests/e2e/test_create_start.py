@@ -13,6 +13,7 @@ from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from ptyd_user import Ptyd
+    from wire_client import WireClient
 
 
 def test_what_is_created_waits(ptyd: Ptyd) -> None:
@@ -241,3 +242,36 @@ def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], line: str) -> None:
     assert (done.code, done.out, done.err.count("\n")) == (125, b"", 1)
     assert line in done.err
     assert ptyd.left() == []
+
+
+def test_another_engine_builds_the_next_epoch(ptyd: Ptyd) -> None:
+    """And holds it, and lets it go; a keeper that was killed leaves nothing in the way."""
+    it = ptyd.start("--runtime", "runc", "--name", "it", "--no-tty", "sleep", "1000")
+    for words in (["restart", "-t", "1"], ["pause"], ["unpause"], ["kill"]):
+        assert ptyd(*words, "it") == (0, b"it\n", "")
+    assert it.wait_for_status() == 137
+    assert ptyd("start", "it").code == 0
+    keeper = ptyd.inspect("it")["KeeperPid"]
+    os.kill(keeper, signal.SIGKILL)
+    wait_for_end(keeper)
+
+    assert ptyd("start", "it") == (0, b"it\n", "")
+    assert ptyd.inspect("it")["State"]["Running"] is True
+    assert ptyd("exec", "it", "echo", "in") == (0, b"in\n", "")
+
+
+def test_the_terminal_stays_as_large_as_it_was(ptyd: Ptyd) -> None:
+    """Until those who look on have come back, and say how large their windows are."""
+    it = ptyd.start("sh", "-c", "stty size; exec cat")
+    with it.attach(rows=50, cols=132) as client:
+        client.read_until("24 80")
+        client.wait_until(lambda: it_is(client, 50, 132))
+        assert ptyd("restart", "-t", "1", it.id).code == 0
+    with it.attach() as client:
+        client.read_until("50 132")
+
+
+def it_is(client: WireClient, rows: int, cols: int) -> bool:
+    """Tell whether a client was told of that size last."""
+    sizes = [(each["rows"], each["cols"]) for each in client.events if "rows" in each]
+    return sizes[-1:] == [(rows, cols)]

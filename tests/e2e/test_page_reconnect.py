@@ -132,3 +132,19 @@ def test_a_connection_that_died_in_silence_is_missed(chromium: Chromium, bash: C
 
     assert (first, lives) == (1, 1)
     assert len(proxy.upgrades) == 2
+
+
+def test_a_program_that_is_started_again(chromium: Chromium, bash: Container) -> None:
+    """The page goes over to the next epoch: a blank screen, and a program that is typed to."""
+    person = chromium.open(bash.link())
+    person.wait_for(PROMPT)
+    person.enter("echo first-$((40 + 2))")
+    person.wait_for("^first-42$")
+    assert bash.ptyd("restart", bash.id).code == 0
+    wait_until(lambda: "first-42" not in person.text(), what="a blank screen")
+    person.wait_for(PROMPT)
+    person.enter("echo second-$((40 + 2))")
+    text = person.wait_for("^second-42$")
+
+    assert "first-42" not in text
+    assert person.wait_for_state("connected") == "connected"
