@@ -49,10 +49,10 @@ def test_start_without_attach(ptyd: Ptyd) -> None:
     ptyd("create", "--name", "a", "cat")
     ptyd.start("--name", "b", "cat")
     pid = ptyd.inspect("b")["State"]["Pid"]
-    done = ptyd("start", "a", "b", "c")
+    done = ptyd("start", "a", "b", "nobody")
 
     assert (done.code, done.out) == (1, b"a\nb\n")
-    assert done.err.startswith("ptyd start: no such container: c")
+    assert done.err.startswith("ptyd start: no such container: nobody")
     assert ptyd.inspect("b")["State"]["Pid"] == pid
     assert ptyd.inspect("a")["State"]["Running"] is True
 
