@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +19,14 @@ class Failure(Exception):
     def __init__(self, message: str, exit_code: int = 125) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Collected(Exception):
+    """The parser of a verb, for who completes its command line."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__(parser.prog)
+        self.parser = parser
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -44,9 +52,14 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_Formatter,
         )
 
+    collecting: ClassVar[bool] = False
+    """Whether verbs are only asked for their parsers: parse_args then raises Collected."""
+
     def parse_args(  # type: ignore[override]  # no namespace of a caller's is wanted
         self, args: Sequence[str] | None = None, namespace: None = None
     ) -> argparse.Namespace:
+        if self.collecting:
+            raise Collected(self)
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
@@ -61,6 +74,14 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         """Return every option, as it is written."""
         return [flag for action in self._actions for flag in action.option_strings]
+
+    def option(self, flag: str) -> argparse.Action | None:
+        """Return what an option does, None when there is none of that name."""
+        return self._option_string_actions.get(flag)
+
+    def positionals(self) -> list[argparse.Action]:
+        """Return the arguments that are no options, in order."""
+        return [action for action in self._actions if not action.option_strings]
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -48,6 +48,7 @@ VERBS: Final = {
     "info": "show what there is on this host, and how boxes are made",
     "version": "show which this is",
     "upgrade": "put the ptyd that is installed in place of what serves containers",
+    "completion": "print what lets bash, zsh or fish complete these",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package, most with the same name."""
@@ -59,7 +60,7 @@ _OWN_FAILURE: Final = 125
 
 
 def usage() -> str:
-    lines = [f"  {verb:9}{does}" for verb, does in VERBS.items()]
+    lines = [f"  {verb:12}{does}" for verb, does in VERBS.items()]
     return "\n".join(
         (
             "usage: ptyd VERB [OPTIONS] …",
@@ -119,6 +120,10 @@ def dispatch(arguments: list[str]) -> int:
     return run(verb, arguments[1:])
 
 
+def module_of(verb: str) -> str:
+    return f"ptycli.{_MODULES.get(verb, verb)}"
+
+
 def run(verb: str, arguments: list[str]) -> int:
     """Return the exit code of one verb, whatever happens in it."""
     from ptycli.arguments import (
@@ -127,7 +132,7 @@ def run(verb: str, arguments: list[str]) -> int:
     )  # argparse, once an interruption is no traceback any more
 
     try:
-        module = importlib.import_module(f"ptycli.{_MODULES.get(verb, verb)}")
+        module = importlib.import_module(module_of(verb))
         gc.freeze()
         gc.enable()
         code: int = module.main(arguments)
