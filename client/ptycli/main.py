@@ -49,6 +49,7 @@ VERBS: Final = {
     "version": "show which this is",
     "upgrade": "put the ptyd that is installed in place of what serves containers",
     "completion": "print what lets bash, zsh or fish complete these",
+    "systemd": "print a unit that has systemd start a container",
     "doctor": "try what this host allows, and say what is missing",
 }
 """The verbs and what they do; each is a module of this package, most with the same name."""

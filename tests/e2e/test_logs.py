@@ -143,6 +143,22 @@ def test_following_until_a_time(ptyd: Ptyd) -> None:
     assert done == (0, b"early\n", "")
 
 
+def test_following_goes_on_over_restarts(ptyd: Ptyd) -> None:
+    """A program that its policy starts again is the same log; it ends when nothing starts it."""
+    script = "echo go; read word; echo $word; exit 1"
+    container = ptyd.start("--no-tty", "--restart", "on-failure:1", "sh", "-c", script)
+    with ptyd.background("ptyd", "logs", "-f", container.name) as logs:
+        for word in ("one", "two"):
+            assert logs.stdout is not None
+            assert logs.stdout.readline() == b"go\n"
+            with container.attach(from_="end") as client:
+                client.type(word + "\n")
+            assert logs.stdout.readline() == word.encode() + b"\n"
+        rest = logs.communicate(timeout=40)
+
+    assert (logs.returncode, *rest) == (0, b"", b"")
+
+
 def test_following_ends_when_nobody_reads(ptyd: Ptyd) -> None:
     """``logs -f | head`` does not stay for ever where nothing more is printed."""
     container = ptyd.start("--no-tty", "sh", "-c", "echo one; cat")
