@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +69,10 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def zstd(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "-qc1"], input=data, capture_output=True, check=True).stdout
+
+
 class Layout:
     """A layout that is being made; what is in ``index`` is written by :meth:`write`."""
 
@@ -92,7 +97,9 @@ class Layout:
     def place(self, name: str) -> Path:
         return self.path / "blobs" / name.replace(":", "/")
 
-    def layer(self, data: bytes, *, packed: bool = True) -> dict[str, Any]:
+    def layer(self, data: bytes, *, packed: bool | str = True) -> dict[str, Any]:
+        if packed == "zstd":
+            return self.blob(zstd(data), LAYER + "+zstd")
         if packed:
             return self.blob(gzip.compress(data, 1, mtime=0), LAYER + "+gzip")
         return self.blob(data, LAYER)
@@ -102,7 +109,7 @@ class Layout:
         layers: Sequence[bytes],
         config: dict[str, Any] | None = None,
         *,
-        packed: bool = True,
+        packed: bool | str = True,
         **document: Any,
     ) -> dict[str, Any]:
         """Make an image; return the descriptor of its manifest."""

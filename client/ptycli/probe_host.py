@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 from typing import Final
@@ -17,6 +18,7 @@ from ptykeep import state
 _NEWEST_REFUSED: Final = (3, 10)
 _CONTROLLERS: Final = ("memory", "cpu", "pids")
 _MOUNTED_AT: Final = "/sys/fs/cgroup"
+_CAPABILITY: Final = "security.capability"
 
 
 def _python() -> Result:
@@ -39,20 +41,32 @@ def _state() -> Result:
 def _ids() -> Result:
     """Map the ids that a box would get, by newuidmap and newgidmap where we are not root."""
     maps = rooted(state.RANGE_FIRST) if os.geteuid() == 0 else rootless()
-    advice = "apt-get install uidmap, and usermod --add-subuids, --add-subgids 100000-165535 USER"
     if maps.notice:
-        return limited(maps.notice, advice)
+        return limited(maps.notice, _ids_advice())
     child, hold = in_user_namespace()
     try:
         complaint = write_maps(child, maps)
         if complaint:
-            return limited(f"only root exists inside: {complaint}", advice)
+            return limited(f"only root exists inside: {complaint}", _ids_advice())
         with open(f"/proc/{child}/uid_map", encoding="ascii") as file:
             count = sum(int(line.split()[2]) for line in file)
         return ok(f"{count} ids in a box")
     finally:
         os.close(hold)
         os.waitpid(child, 0)
+
+
+def _ids_advice() -> str:
+    """Say what keeps an ordinary user from the ids of /etc/subuid and /etc/subgid."""
+    paths = [shutil.which(name) for name in ("newuidmap", "newgidmap")]
+    for path in paths:
+        if path is None:
+            return "apt-get install uidmap"
+        if os.statvfs(path).f_flag & os.ST_NOSUID:
+            return f"{path} is on a filesystem that is mounted nosuid"
+        if not os.stat(path).st_mode & stat.S_ISUID and _CAPABILITY not in os.listxattr(path):
+            return f"chmod u+s {path}"
+    return "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"
 
 
 def write_maps(child: int, maps: IdMaps) -> str:
@@ -82,7 +96,9 @@ def write_maps(child: int, maps: IdMaps) -> str:
 def _cgroups() -> Result:
     """Make a cgroup below our own, in each hierarchy that has a controller we want."""
     works: list[str] = []
-    for controller, folder in _own_cgroups():
+    if not (own := _own_cgroups()):
+        return missing("none is mounted", f"mount -t cgroup2 none {_MOUNTED_AT}")
+    for controller, folder in own:
         place = f"{folder}/ptyd-doctor-{os.getpid()}"
         try:
             os.mkdir(place)

@@ -128,7 +128,10 @@ def _idmap() -> Result:
 
 def _splice() -> Result:
     """Move bytes as the journal does: from a terminal to a pipe to a file."""
-    pty_fd, tty_fd = os.openpty()
+    try:
+        pty_fd, tty_fd = os.openpty()
+    except OSError as error:
+        return missing(f"there is no terminal to try it on: {error.strerror}", "see /dev/ptmx")
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.write(tty_fd, b"bytes")
     with tempfile.TemporaryFile() as file:

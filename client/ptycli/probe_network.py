@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from typing import Any, Final
@@ -17,11 +18,30 @@ from ptylaunch.errors import LaunchFailed
 from ptylaunch.target import open_target
 
 _INSTALL: Final = "apt-get install passt, or slirp4netns"
+_TUN: Final = "/dev/net/tun"
+_TUNGETFEATURES: Final = 0x800454CF  # linux/if_tun.h
 
 
 def _tun() -> Result:
-    os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
-    return ok("there, and ours to open")
+    fault = tun_fault()
+    return missing(*fault) if fault else ok("there, and ours to open")
+
+
+def tun_fault() -> tuple[str, str] | None:
+    """Return what is wrong with the device that every helper opens, and what would help."""
+    try:
+        fd = os.open(_TUN, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        return "it is closed to you", f"chmod 666 {_TUN}: making a tap wants more rights anyway"
+    except OSError as error:
+        return error.strerror or "", f"modprobe tun, or mknod -m 666 {_TUN} c 10 200"
+    try:
+        fcntl.ioctl(fd, _TUNGETFEATURES, bytes(4))
+    except OSError:
+        return "it is another device", f"remove it, and mknod -m 666 {_TUN} c 10 200"
+    finally:
+        os.close(fd)
+    return None
 
 
 def _private() -> Result:
@@ -46,7 +66,9 @@ def _private() -> Result:
                 network.start(target)
                 return ok(f"by {told['network']['helper']}")
             except LaunchFailed as failure:
-                return missing(str(failure), _INSTALL)
+                if tun_fault():  # which the helper does not say
+                    return missing(f"{choose()} cannot use {_TUN}", f"see {_TUN}")
+                return missing(str(failure), f"the other of pasta and slirp4netns: {_INSTALL}")
             finally:
                 network.stop()
                 target.close()
@@ -56,6 +78,6 @@ def _private() -> Result:
 
 
 NETWORK_PROBES: Final = (
-    Probe("/dev/net/tun", _tun, advice="modprobe tun, and chmod 666 /dev/net/tun"),
+    Probe(_TUN, _tun),
     Probe("private network", _private, advice=_INSTALL),
 )

@@ -1,7 +1,7 @@
 """A box that another OCI runtime builds: ``ptyd run --runtime runc``.
 
 What it is made of is the same config.json, but for what only our own launcher knows, which is left
-out or refused by its name. There is no init: the program is pid 1.
+out or refused by its name. There is no init: the program is pid 1, and has a watcher beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ptykeep.runtime import Call, Runtime, RuntimeFailed, delete
 from ptykeep.state import write_json
+from ptykeep.watcher import watch
 from ptylaunch import container
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed, failure_from
@@ -37,6 +38,7 @@ class RuntimeBox:
         *,
         target: Target,
         cgroup: Cgroup,
+        watch_fd: int,
     ) -> None:
         self.runtime = runtime
         self.init_pid = self.pid = pid
@@ -44,6 +46,7 @@ class RuntimeBox:
         self.tty_fd = terminal[1] if terminal else None
         self.target = target
         self.cgroup = cgroup
+        self._watch_fd = watch_fd
 
     def start(self) -> None:
         """Let the program run."""
@@ -61,6 +64,7 @@ class RuntimeBox:
             if fd is not None:
                 os.close(fd)
         self.pty_fd = self.tty_fd = None
+        os.close(self._watch_fd)
 
 
 def choose_runtime(path: str, directory: str) -> Runtime:
@@ -89,7 +93,8 @@ def build(
     plan = read_plan(spec, directory)
     place = _reachable(plan.root, [mount.source for mount in plan.mounts if mount.bind])
     os.makedirs(runtime.folder, mode=0o700, exist_ok=True)
-    write_json(f"{runtime.folder}/config.json", adapt(spec, runtime, place))
+    _check_mounts(spec["mounts"], runtime)
+    write_json(f"{runtime.folder}/config.json", adapt(spec, place))
     sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
     program = plan.program
     give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
@@ -102,6 +107,7 @@ def build(
         terminal = call.take_terminal() if program.terminal else None
         pid = call.read_pid()
         target = open_target(pid) if joined else Target(())
+        watch_fd = watch(pid, cgroup)
     except (OSError, LaunchFailed) as error:
         for fd in terminal or ():
             os.close(fd)
@@ -109,11 +115,11 @@ def build(
         raise failure_from(error, runtime.name) from error
     finally:
         call.close()
-    return RuntimeBox(runtime, pid, terminal, target=target, cgroup=cgroup)
+    return RuntimeBox(runtime, pid, terminal, target=target, cgroup=cgroup, watch_fd=watch_fd)
 
 
-def adapt(spec: dict[str, Any], runtime: Runtime, root: str) -> dict[str, Any]:
-    """Return config.json without what is ours alone; RuntimeFailed names what has to be there."""
+def adapt(spec: dict[str, Any], root: str) -> dict[str, Any]:
+    """Return config.json without what is ours alone."""
     linux = {**spec["linux"]}
     path = linux.pop("cgroupsPath", "")
     if os.geteuid() == 0:
@@ -125,16 +131,22 @@ def adapt(spec: dict[str, Any], runtime: Runtime, root: str) -> dict[str, Any]:
         **{key: value for key, value in spec.items() if key != "annotations"},
         "ociVersion": "1.0.2",
         "root": {**spec["root"], "path": root},
-        "mounts": [_adapt_mount(mount, runtime) for mount in spec["mounts"]],
+        "mounts": [_adapt_mount(mount) for mount in spec["mounts"]],
         "linux": linux,
     }
 
 
-def _adapt_mount(mount: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
+def _check_mounts(mounts: list[dict[str, Any]], runtime: Runtime) -> None:
+    """Refuse what would be shown with other owners than the box's: root's files to nobody."""
+    mapped = [each for each in mounts if {*(each.get("options") or ())} & {*_IDMAPS}]
+    if mapped and not runtime.maps_ids():
+        where = mapped[0]["destination"]
+        line = f"mount {where}: it cannot map ids of mounts, which root's -v wants"
+        raise RuntimeFailed(runtime.name, line)
+
+
+def _adapt_mount(mount: dict[str, Any]) -> dict[str, Any]:
     options: list[str] = mount.get("options") or []
-    if any(option in _IDMAPS for option in options):
-        where = mount["destination"]
-        raise RuntimeFailed(runtime.name, f"mount {where}: idmapped mounts want the native engine")
     if "rbind" in options and "ro" in options:
         # Ours is read-only all the way down; theirs only with this (runtime-spec 1.1).
         options = [*options, "rro"]

@@ -27,6 +27,8 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CONSOLE: Final = "console.sock"
 _LOG: Final = "log"
 _PID: Final = "pid"
+_LARGEST: Final = 1 << 20
+"""Bytes that are read of what a runtime says of itself."""
 _TIOCGPTPEER: Final = 0x5441  # ioctl_tty(2); _IO('T', 0x41), the same on what we run on
 _TIOCGPTN: Final = 0x80045430
 _EXECUTION: Final = ("exec: ", "executable file")
@@ -68,6 +70,25 @@ class Runtime(NamedTuple):
             call.wait()
         finally:
             call.close()
+
+    def maps_ids(self) -> bool:
+        """Tell whether it says of itself that it can show mounts under other ids.
+
+        runc says so from 1.2 on (runtime-spec, features-linux.md, ``mountExtensions``).
+        """
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        said = os.memfd_create("features")
+        call = Call(self, self.folder, ("features",), stdio=(null, said, null))
+        try:
+            call.wait()
+            features: Any = json.loads(os.pread(said, _LARGEST, 0))
+            return features["linux"]["mountExtensions"]["idmap"]["enabled"] is True
+        except (RuntimeFailed, OSError, ValueError, LookupError, TypeError):
+            return False  # it has no such command, or says nothing of them
+        finally:
+            call.close()
+            os.close(said)
+            os.close(null)
 
     def to_json(self) -> dict[str, str]:
         return self._asdict()

@@ -334,7 +334,8 @@ def test_what_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
         (blob, Descriptor(kind, digest(blob), len(blob) + 1), digest(data), "bytes, not"),
         (blob[:-9], Descriptor(kind, digest(blob[:-9]), len(blob) - 9), digest(data), "no good"),
         (data, Descriptor(kind, digest(data), len(data)), digest(data), "no good archive"),
-        (blob, Descriptor(LAYER + "+zstd", digest(blob), len(blob)), digest(data), "'zstd'"),
+        (blob, Descriptor(LAYER + "+zstd", digest(blob), len(blob)), digest(data), "not installed"),
+        (blob, Descriptor(LAYER + "+xz", digest(blob), len(blob)), digest(data), "'xz'"),
     ):
         read_fd = os.memfd_create("layer")
         os.write(read_fd, stream)

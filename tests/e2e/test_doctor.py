@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +110,43 @@ def test_a_network_helper_is_tried(tmp_path: Path, account: Account, helper: str
         assert found["private network"]["detail"] == f"by {helper}"
     assert without["private network"]["status"] == "missing"
     assert "passt" in without["private network"]["advice"]
+
+
+WRONG = [
+    ("mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200",
+     "/dev/net/tun", "closed to you", "chmod 666"),
+    ("mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200",
+     "private network", "cannot use /dev/net/tun", "see /dev/net/tun"),
+    ("mount -t tmpfs none /dev/net", "/dev/net/tun", "No such file", "modprobe tun"),
+    ("mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 1 3",
+     "/dev/net/tun", "another device", "mknod"),
+    ("mount --bind /dev/null /etc/subuid", "ids", "/etc/subuid has no range", "usermod"),
+    ("mount --bind /usr /usr && mount -o remount,bind,nosuid /usr",
+     "ids", "only root exists inside", "nosuid"),
+    ("umount -R /sys/fs/cgroup", "cgroups", "none is mounted", "mount -t cgroup2"),
+    ("mount --bind /dev/null /dev/ptmx", "splice", "no terminal", "/dev/ptmx"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("taken", "name", "detail", "advice"),
+    WRONG if os.geteuid() == 0 else [],
+    ids=range(len(WRONG) if os.geteuid() == 0 else 0),
+)
+def test_what_was_taken_away_is_named(
+    account: Account, taken: str, name: str, detail: str, advice: str
+) -> None:
+    """And not what merely suffers from it: the line says what to do about the cause."""
+    script = f'mount --make-rprivate / && {taken} && exec "$@"'
+    prefix = ["unshare", "--mount", "sh", "-c", script, "sh", *account.prefix]
+    place = f"{account.home}/doctor"
+    theirs = Ptyd(place, programs=account.programs, prefix=prefix, HOME=account.home)
+    done = theirs("doctor", "--format", "json")
+    found = {probe["name"]: probe for probe in json.loads(done.out)["probes"]}[name]
+
+    assert found["status"] != "ok"
+    assert detail in found["detail"]
+    assert advice in found["advice"]
 
 
 def test_other_runtimes_are_found_and_their_limits_told(ptyd: Ptyd, tmp_path: Path) -> None:

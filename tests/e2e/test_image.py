@@ -56,10 +56,10 @@ class Place(NamedTuple):
     ptyd: Ptyd
     folder: Path
 
-    def image(self, *layers: bytes, **config: Any) -> str:
+    def image(self, *layers: bytes, packed: bool | str = True, **config: Any) -> str:
         """Make a layout; return what names it."""
         layout = Layout(self.folder / "layout")
-        layout.add(layout.manifest(layers, config), "v1")
+        layout.add(layout.manifest(layers, config, packed=packed), "v1")
         for path in (self.folder, layout.path, *layout.path.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         return f"oci:{layout.path}:v1"
@@ -125,6 +125,22 @@ def test_an_image_runs_as_it_wants(place: Place, base: bytes) -> None:
     assert {"hosts", "hostname", "resolv.conf", "kept"} < set(lines)
     assert len(place.trees()) == 1
     assert place.ptyd.left() == []
+
+
+def test_layers_may_be_packed_with_zstd(place: Place, base: bytes) -> None:
+    """By the program of that name, which is asked for where it is not installed."""
+    image = place.image(base, CHANGES, packed="zstd")
+    few = place.folder / "few"
+    few.mkdir()
+    for name in ("setpriv", "newuidmap", "newgidmap"):
+        (few / name).symlink_to(f"/usr/bin/{name}")
+    without = place.ptyd("run", f"--image={image}", "true", PATH=str(few))
+    done = place.ptyd("run", "--rm", f"--image={image}", "cat", "/etc/again")
+
+    assert (without.code, without.err.count("\n")) == (125, 1)
+    assert "zstd, which is not installed" in without.err
+    assert done == (0, b"kept\n", "")
+    assert place.unfinished() == []
 
 
 def test_what_is_written_is_the_boxs_own(place: Place, base: bytes) -> None:

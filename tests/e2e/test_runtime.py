@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cgroups import stale
+from ptycli.engine import find_runtime
 from ptyd_user import PROGRAMS
-from waiting import is_alive, wait_for_end, wait_until
+from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,17 +125,28 @@ def test_a_killed_server_is_replaced_and_nothing_is_lost(anybody: Ptyd) -> None:
 
 @pytest.mark.parametrize("words", [("ps",), ("rm", "-f")], ids=" ".join)
 def test_a_killed_keepers_container_is_deleted(anybody: Ptyd, words: tuple[str, ...]) -> None:
-    """Nothing watches over what runc has made: the next ``ps`` or ``rm`` does."""
+    """The program dies with its keeper; what runc keeps of it goes with the next ps or rm."""
     container = anybody.start("--network", "none", *WAITING)
     program = container.pid
     os.kill(container.keeper_pid, signal.SIGKILL)
-    wait_for_end(container.keeper_pid)
-    alive = is_alive(program)
+    wait_for_end(program)
     done = anybody(*words, *([container.id] if words[0] == "rm" else []))
 
-    assert alive
     assert done.code == 0
-    assert not is_alive(program)
+    assert runtime_folders(container) == []
+
+
+def test_what_is_held_dies_with_its_keeper(ptyd: Ptyd) -> None:
+    """A signal does not end what the freezer of cgroups (version 1) holds."""
+    container = ptyd.start("--network", "none", *WAITING)
+    folder = container.state()["runtime"]["folder"]
+    name = container.state()["runtime"]["id"]
+    subprocess.run([find_runtime("runc"), "--root", f"{folder}/root", "pause", name], check=True)
+    program = container.pid
+    os.kill(container.keeper_pid, signal.SIGKILL)
+    wait_for_end(program)
+
+    assert ptyd("ps").code == 0
     assert runtime_folders(container) == []
 
 
@@ -142,11 +155,12 @@ def test_a_limit_is_runcs_to_keep(ptyd: Ptyd) -> None:
     script = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo $x | wc -c"
     container = ptyd.start("--memory", "64m", "--no-tty", *RUNC, "sh", "-c", script)
     status = container.wait_for_status()
-    done = ptyd("run", "--rm", "--pids-limit", "1", *RUNC, "sh", "-c", "true; (true); echo end")
+    many = "n=0; while [ $n -lt 40 ]; do sleep 60 & n=$((n+1)); done"  # runc's own threads count
+    done = ptyd("run", "--rm", "--pids-limit", "20", *RUNC, "sh", "-c", many)
 
     assert status == 137
     assert container.state()["oom_killed"]
-    assert "fork" in done.err
+    assert "fork" in done.err.lower()
     assert [each for each in stale() if container.id in each] == []
 
 
@@ -175,6 +189,17 @@ def test_our_own_launcher_serves_as_a_runtime_too(ptyd: Ptyd) -> None:
     assert (missing.code, len(missing.err.splitlines())) == (127, 1)
 
 
+def test_volumes_of_root_want_a_runtime_that_maps_ids(ptyd: Ptyd, tmp_path: Path) -> None:
+    """As runc does from 1.2 on; ours says so, too. Root's files are then the box's root's."""
+    (tmp_path / "file").write_text("")
+    launcher = ("--network", "none", "--runtime", str(PROGRAMS / "ptylaunch"))
+    script = "touch /mnt/new; stat -c %u /mnt/file"
+    done = ptyd("run", "--rm", *launcher, "-v", f"{tmp_path}:/mnt", "sh", "-c", script)
+
+    assert done == (0, b"0\n", "")
+    assert (tmp_path / "new").stat().st_uid == 0
+
+
 def test_what_a_runtime_cannot_do_is_refused_by_name(ptyd: Ptyd, tmp_path: Path) -> None:
     """One line, exit 125, nothing left."""
     refuses = tmp_path / "crun"
@@ -185,7 +210,7 @@ def test_what_a_runtime_cannot_do_is_refused_by_name(ptyd: Ptyd, tmp_path: Path)
         (["--runtime", "/etc/passwd"], "--runtime /etc/passwd: it is not installed"),
         ([*RUNC, "--rootfs", "/srv"], "--runtime runc: --rootfs wants the native engine"),
         ([*RUNC, "--init"], "--runtime runc: --init wants the native engine"),
-        ([*RUNC, "-v", f"{tmp_path}:/mnt"], "runc: mount /mnt: idmapped mounts want"),
+        ([*RUNC, "-v", f"{tmp_path}:/mnt"], "runc: mount /mnt: it cannot map ids of mounts"),
         (["--runtime", str(refuses)], "crun: cgroups in hybrid mode not supported"),
         (["--runtime", shutil.which("false") or ""], "false: it failed and did not say why"),
     ):

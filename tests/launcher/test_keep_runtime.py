@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ptykeep.engine import adapt, choose_runtime
+from ptykeep.engine import adapt
 from ptykeep.runtime import Call, Runtime, RuntimeFailed, delete, from_json, release
 
 if TYPE_CHECKING:
@@ -116,10 +116,25 @@ def test_a_container_is_released_once(folder: Path) -> None:
     assert (folder / "calls").read_text().count("delete --force id") == 2
 
 
-def test_config_json_has_nothing_that_is_ours_alone(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "maps"),
+    [
+        ('{"linux": {"mountExtensions": {"idmap": {"enabled": true}}}}', True),
+        ('{"linux": {"mountExtensions": {"idmap": {"enabled": false}}}}', False),
+        ('{"linux": {}}', False),
+        ("[]", False),
+        ("what?", False),
+    ],
+)
+def test_features_tell_whether_ids_are_mapped(folder: Path, said: str, *, maps: bool) -> None:
+    """What says nothing of it, or nonsense, does not."""
+    assert program(folder, f"echo '{said}'").maps_ids() is maps
+    assert not program(folder, "exit 1").maps_ids()
+
+
+def test_config_json_has_nothing_that_is_ours_alone() -> None:
     """No annotations, a root by its absolute path, read-only trees all the way down."""
-    runtime = choose_runtime("/usr/sbin/runc", str(folder))
-    adapted = adapt(SPEC, runtime, "/mnt")
+    adapted = adapt(SPEC, "/mnt")
 
     assert "annotations" not in adapted
     assert adapted["root"] == {"path": "/mnt", "readonly": True}

@@ -15,6 +15,7 @@ from ptycli.image.fault import bad
 
 if TYPE_CHECKING:
     from ptycli.image.layout import Descriptor
+    from ptycli.image.zstd import Starter
 
 _PIECE: Final = 1 << 18
 LARGEST_HEADER: Final = 1 << 20
@@ -37,7 +38,16 @@ _ZIPPED: Final = (
 )
 
 
-class _Readable(Protocol):
+ZSTD: Final = (
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+)
+
+
+class Readable(Protocol):
+    """What bytes come from."""
+
     def read(self, size: int, /) -> bytes: ...
 
 
@@ -104,14 +114,25 @@ class _Blob:
 class Content:
     """The archive in a layer, as a file for tarfile that can only be read forward."""
 
-    def __init__(self, fd: int, layer: Descriptor, diff_id: str, budget: Budget) -> None:
+    def __init__(
+        self,
+        fd: int,
+        layer: Descriptor,
+        diff_id: str,
+        budget: Budget,
+        starter: Starter | None = None,
+    ) -> None:
         self._blob = _Blob(fd, layer, budget)
-        self._source: _Readable = self._blob
+        self._source: Readable = self._blob
         if layer.kind in _ZIPPED:
             self._source = gzip.GzipFile(fileobj=self._blob, mode="rb")  # type: ignore[call-overload]
+        elif layer.kind in ZSTD:
+            if starter is None:
+                raise bad(f"layer {layer.digest} is packed with zstd, which is not installed")
+            self._source = starter.open(self._blob)
         elif layer.kind not in _PLAIN:
             packing = layer.kind.partition("+")[2] or layer.kind
-            raise bad(f"layer {layer.digest} is packed as {packing!r}: gzip and none are supported")
+            raise bad(f"layer {layer.digest} is packed as {packing!r}, not with gzip or zstd")
         self._diff_id = diff_id
         self._hash = hashlib.new(diff_id.partition(":")[0])
         self._budget = budget

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from ptycli.idmap import SIZE, IdMaps, rooted, rootless
 from ptycli.image.applier import Applier, Owners
-from ptycli.image.content import Budget, Content
+from ptycli.image.content import ZSTD, Budget, Content
 from ptycli.image.layout import Image, open_blob
+from ptycli.image.zstd import Starter
 from ptykeep import state
 from ptylaunch.idspace import work_as_root
 from ptylaunch.plan import IdRange
@@ -152,6 +153,8 @@ def _apply(image: Image, maps: IdMaps, place: str, blobs_fd: int) -> None:
     os.mkdir(f"{place}/root", 0o755)
     tree_fd = os.open(f"{place}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.fchdir(tree_fd)
+    zstd = shutil.which("zstd") if any(layer.kind in ZSTD for layer in image.layers) else None
+    starter = Starter(zstd) if zstd else None
     os.chroot(".")  # nothing but the tree has a name from here on
     every = (IdRange(0, 0, SIZE),)
     owners = Owners(every, every) if maps.rooted else Owners(maps.uids, maps.gids)
@@ -160,9 +163,11 @@ def _apply(image: Image, maps: IdMaps, place: str, blobs_fd: int) -> None:
     for layer, diff_id in zip(image.layers, image.diff_ids, strict=True):
         fd = open_blob(blobs_fd, layer)
         try:
-            applier.apply(Content(fd, layer, diff_id, budget))
+            applier.apply(Content(fd, layer, diff_id, budget, starter))
         finally:
             os.close(fd)
+    if starter is not None:
+        starter.close()
     sync_filesystem(tree_fd)  # before the name says that it is complete
 
 
