@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,19 @@ def test_entries_are_the_bytes_however_they_are_cut(items: list[Printed]) -> Non
             assert b"".join(parts) == data
     assert sorted(results[0]) == sorted(results[1])
     assert all(len(entry.data) <= LONGEST for entry in results[0])
+
+
+def test_a_line_may_come_a_byte_at_a_time() -> None:
+    """As dots of progress do, each at its own moment: a log of them is no less quick to read."""
+    entries = Entries()
+    began = time.process_time()
+    found = [e for at in range(3 * LONGEST) for e in entries.feed(STDOUT, NOW + at, b".")]
+    found += entries.finish()
+
+    assert [(e.time_ns - NOW, len(e.data)) for e in found] == [
+        (LONGEST * part, LONGEST) for part in range(3)
+    ]
+    assert time.process_time() - began < 5  # it was a minute and a half
 
 
 @given(st.text("aé€😀", min_size=4, max_size=9), st.integers(3, 12))
