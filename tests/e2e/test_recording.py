@@ -228,6 +228,27 @@ def test_space_pauses_and_a_dot_steps(ptyd: Ptyd, tmp_path: Path) -> None:
         assert user.finish() == 0
 
 
+def test_a_pause_may_last_for_months(ptyd: Ptyd, tmp_path: Path) -> None:
+    """As in a recording that ran over the summer, or one that is played slowly."""
+    file = write_cast(tmp_path / "it.cast", (0.0, "one"), (9e6, "two"))
+    for speed in ("1", "0.000001"):
+        with ptyd.terminal("ptyd", "play", "--speed", speed, file) as user:
+            user.sees("one")
+            user.wait_until(lambda u=user: u.is_raw)
+            user.type(" .")
+            user.sees("two")
+
+            assert user.finish() == 0
+
+
+def test_a_pipe_is_played(ptyd: Ptyd, tmp_path: Path) -> None:
+    """As a shell's ``<(zcat it.cast.gz)`` is one, and has a name like a session's."""
+    file = write_cast(tmp_path / "it.cast", (0.0, "one"))
+    play = f'"{ptyd.command("ptyd")[0]}" play <(cat "{file}")'
+
+    assert ptyd.call("/bin/bash", "-c", play) == (0, b"one", "")
+
+
 def test_what_is_shown_is_what_a_viewer_would_be_shown(ptyd: Ptyd, tmp_path: Path) -> None:
     """No recording reads or sets a clipboard, or makes the terminal type; a file gets it all."""
     text = "a\x1b]52;c;?\x07b\x1b]52;c;aGk=\x07c\x1b[21td\x1bP$qm\x1b\\e"
