@@ -137,6 +137,13 @@ def test_asciicast_is_the_text(items: list[Printed]) -> None:
     assert sum(event[0] for event in events) <= sum(max(0, step) for step in steps) / 1e6 + 1e-6
 
 
+def test_asciicast_is_text_whatever_was_run() -> None:
+    """A command line is bytes, as a file's name is; JSON has no place for half a surrogate."""
+    said = transcript(Asciicast({"command": "echo \udcff"}, rows=1, cols=2), [])
+
+    assert json.loads(said)["command"] == "echo ?"
+
+
 def test_asciicast_has_the_size_the_resizes_and_the_exit() -> None:
     """The size it begins with is the header's; an exit that a start follows is a marker."""
     form = Asciicast({}, rows=24, cols=80)
