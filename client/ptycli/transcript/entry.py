@@ -29,7 +29,7 @@ class Entries:
 
     def feed(self, kind: int, time_ns: int, data: bytes) -> Iterator[Entry]:
         """Yield what is complete with these bytes; the rest is held."""
-        held, base, times = self._held.pop(kind, (b"", 0, []))
+        held, base, times = self._held.pop(kind, _Held(b"", 0, []))
         times.append((base + len(held), time_ns))
         data = held + data
         at = 0
