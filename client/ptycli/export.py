@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from ptycli.arguments import Parser
+from ptycli.interruption import Interrupted, Interruption
 from ptycli.transcript.choice import make
 from ptycli.transcript.outlet import Outlet
 from ptycli.transcript.selection import CHUNK
@@ -37,11 +38,22 @@ def main(arguments: list[str]) -> int:
     if options.output == "-":
         sys.stdout.flush()
         return export(source, form, 1)
-    return export_to_file(source, form, options.output)
+    try:
+        with Interruption():
+            return export_to_file(source, form, options.output)
+    except Interrupted as signal:
+        return 128 + signal.number
 
 
 def export_to_file(source: Source, form: Format, path: str) -> int:
-    """Write ``path``, all of it or nothing: what is there stays until the new one is whole."""
+    """Write ``path``, all of it or nothing: what is there stays until the new one is whole.
+
+    A link stays a link. What is no file, as /dev/null, cannot be replaced: it is written to.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb", buffering=0) as place:
+            return export(source, form, place.fileno())
+    path = os.path.realpath(path)
     unfinished = f"{path}.{os.getpid()}.new"
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

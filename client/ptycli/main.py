@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 VERBS: Final = {
@@ -90,10 +91,9 @@ def main() -> NoReturn:
     open_missing()
     code = dispatch(sys.argv[1:])
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        sys.stdout.flush()  # what was printed before a failure
     except OSError:
-        sys.exit(code)
+        pass  # it was told already
     os._exit(code)  # taking hundreds of modules apart helps nobody: 10 ms
 
 
@@ -106,19 +106,15 @@ def dispatch(arguments: list[str]) -> int:
     """Return the exit code of one command line."""
     verb = arguments[0] if arguments else "--help"
     if verb in ("--help", "-h", "help"):
-        print(usage())
-        return 0
+        return attempt(verb, lambda: print(usage()))
     if verb == "--version":
-        print(version())
-        return 0
+        return attempt(verb, lambda: print(version()))
     if verb not in VERBS:
         from ptycli.arguments import meant  # only for a mistake
 
-        print(
-            f"ptyd: there is no verb {verb!r}{meant(verb, VERBS)}; see ptyd --help", file=sys.stderr
-        )
+        _complain(f"ptyd: there is no verb {verb!r}{meant(verb, VERBS)}; see ptyd --help")
         return _OWN_FAILURE
-    return run(verb, arguments[1:])
+    return attempt(verb, lambda: run(verb, arguments[1:]))
 
 
 def module_of(verb: str) -> str:
@@ -126,31 +122,46 @@ def module_of(verb: str) -> str:
 
 
 def run(verb: str, arguments: list[str]) -> int:
-    """Return the exit code of one verb, whatever happens in it."""
+    """Return the exit code of one verb; raise what goes wrong in it."""
+    module = importlib.import_module(module_of(verb))
+    gc.freeze()
+    gc.enable()
+    code: int = module.main(arguments)
+    return code
+
+
+def attempt(verb: str, work: Callable[[], int | None]) -> int:
+    """Return the exit code of some work, whatever happens in it."""
     from ptycli.arguments import (
         Failure,
         printable,
     )  # argparse, once an interruption is no traceback any more
 
     try:
-        module = importlib.import_module(module_of(verb))
-        gc.freeze()
-        gc.enable()
-        code: int = module.main(arguments)
+        try:
+            code = work() or 0
+        except SystemExit as done:  # of argparse, which has printed --help
+            code = int(done.code or 0)
         sys.stdout.flush()
     except Failure as error:
-        print(f"ptyd {verb}: {printable(str(error))}", file=sys.stderr)
+        _complain(f"ptyd {verb}: {printable(str(error))}")
         code = error.exit_code
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has seen enough, as in ptyd logs | head.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001 - the last resort: a bug is one line too
-        print(f"ptyd {verb}: {_confess(error)}", file=sys.stderr)
+        _complain(f"ptyd {verb}: {printable(_confess(error))}")
         code = _OWN_FAILURE
     return code
+
+
+def _complain(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody reads it; the exit code says it, too
 
 
 def _confess(error: Exception) -> str:

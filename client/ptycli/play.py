@@ -48,7 +48,7 @@ def open_cast(name: str) -> Cast:
     """Return the recording in a file, or the one that a journal is."""
     if name == "-":
         return read_cast("standard input", sys.stdin.buffer)
-    if os.path.isfile(name):
+    if os.path.exists(name) and not os.path.isdir(name):  # a shell's <(…) is a pipe
         return read_cast(name, open(name, "rb"))
     if "/" in name.lstrip("/") and not name.rpartition("/")[2].isdecimal():
         raise Failure(f"{name}: there is no such file")

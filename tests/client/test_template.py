@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -101,6 +102,8 @@ def render(template: str, data: Any = DATA) -> str:
         ('{{$x := "a"}}{{range .Mounts}}{{$x = print $x "b"}}{{end}}{{$x}}', "abb"),
         (r'{{"a\tb\n\"\x41\u00e9"}}{{`a\t`}}', 'a\tb\n"A\xe9a\\t'),
         ("{{true}} {{1.5}} {{-2}}", "true 1.5 -2"),
+        ('{{printf "%x" "a\udcff"}}', "613f"),
+        ('{{json "\x9b31m\x7f\udcff\x1b"}}', r'"\u009b31m\u007f\ufffd\u001b"'),
     ],
 )
 def test_what_is_said(template: str, said: str) -> None:
@@ -145,6 +148,8 @@ def test_what_is_said(template: str, said: str) -> None:
         ("{{.Name\x1b[31m}}", r"\x1b"),
         ("{{" + "1" * 5000 + "}}", "digits"),
         ('{{printf "%99999999d" 1}}', "too wide"),
+        ('{{printf "%' + "9" * 5000 + '.3d" 1}}', "too wide"),
+        ('{{printf "%.' + "9" * 5000 + 'f" 1.5}}', "too wide"),
         ("{{" + "(" * 5000 + ".Name" + ")" * 5000 + "}}", "nested"),
         ("{{if .Name}}" * 5000 + "{{end}}" * 5000, "nested"),
         ("{{if .None}}{{else if .None}}" + "{{else if .None}}" * 3000 + "{{end}}", "nested"),
@@ -181,6 +186,20 @@ def test_a_bomb_is_defused(template: str) -> None:
         render(template, [["abcdefgh"] * 50] * 50)
 
     assert time.monotonic() - began < 20
+
+
+def test_what_is_joined_is_counted_before_it_is_made() -> None:
+    """A few KiB of template would else be GiB of memory, and only then too much."""
+    template = "{{len (join (split `" + "y" * 5000 + "` ``) `" + "z" * 20000 + "`)}}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Fault, match="too much"):
+            render(template)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 20 << 20
 
 
 _WORDS = st.sampled_from(

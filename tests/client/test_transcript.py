@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,19 @@ def test_entries_are_the_bytes_however_they_are_cut(items: list[Printed]) -> Non
     assert all(len(entry.data) <= LONGEST for entry in results[0])
 
 
+def test_a_line_may_come_a_byte_at_a_time() -> None:
+    """As dots of progress do, each at its own moment: a log of them is no less quick to read."""
+    entries = Entries()
+    began = time.process_time()
+    found = [e for at in range(3 * LONGEST) for e in entries.feed(STDOUT, NOW + at, b".")]
+    found += entries.finish()
+
+    assert [(e.time_ns - NOW, len(e.data)) for e in found] == [
+        (LONGEST * part, LONGEST) for part in range(3)
+    ]
+    assert time.process_time() - began < 5  # it was a minute and a half
+
+
 @given(st.text("aé€😀", min_size=4, max_size=9), st.integers(3, 12))
 def test_no_character_is_cut(text: str, limit: int) -> None:
     """A cut is at a character's beginning, and as late as that allows."""
@@ -121,6 +135,13 @@ def test_asciicast_is_the_text(items: list[Printed]) -> None:
     assert all(len(event) == 3 and event[0] >= 0 and event[1] == "o" for event in events)
     assert "".join(event[2] for event in events) == in_text(items)[TERMINAL]
     assert sum(event[0] for event in events) <= sum(max(0, step) for step in steps) / 1e6 + 1e-6
+
+
+def test_asciicast_is_text_whatever_was_run() -> None:
+    """A command line is bytes, as a file's name is; JSON has no place for half a surrogate."""
+    said = transcript(Asciicast({"command": "echo \udcff"}, rows=1, cols=2), [])
+
+    assert json.loads(said)["command"] == "echo ?"
 
 
 def test_asciicast_has_the_size_the_resizes_and_the_exit() -> None:

@@ -331,3 +331,37 @@ def test_what_is_not_there_is_one_line(ptyd: Ptyd, words: list[str]) -> None:
     assert done.code == (1 if refused else 125)
     assert done.out in (b"", b"[]\n")
     assert len(done.err.splitlines()) == 1, done.err
+
+
+def test_a_full_disk_behind_our_output_is_one_line(ptyd: Ptyd) -> None:
+    """Whatever was to be printed on it, once; where there is no place for a line, a code."""
+    lines = {"--help": "--help", "--version": "--version", "ps --help": "ps", "ps": "ps"}
+    with open("/dev/full", "wb") as full:
+        for words, verb in lines.items():
+            done = subprocess.run(
+                ptyd.command("ptyd", *words.split()),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=ptyd.env,
+                timeout=40,
+                check=False,
+            )
+
+            line = f"ptyd {verb}: No space left on device\n"
+            assert (done.returncode, done.stderr.decode()) == (125, line)
+        for words in ("logs nobody", "no-verb"):
+            command = ptyd.command("ptyd", *words.split())
+            silent = subprocess.run(
+                command, stdout=full, stderr=full, env=ptyd.env, timeout=40, check=False
+            )
+
+            assert silent.returncode == 125
+
+
+def test_what_a_line_quotes_drives_no_terminal(ptyd: Ptyd, tmp_path: Path) -> None:
+    """Not even a file's name."""
+    ptyd("run", "--name", "it", "true")
+    done = ptyd("export", "-o", f"{tmp_path}/no/\x1b[31m\x9b\n", "it")
+
+    assert done.code == 125
+    assert done.err.removesuffix("\n").isprintable()

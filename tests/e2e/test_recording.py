@@ -121,6 +121,43 @@ def test_an_export_that_fails_leaves_what_was_there(ptyd: Ptyd, tmp_path: Path) 
     assert file.read_text() == "old"
 
 
+def test_an_export_replaces_files_alone(ptyd: Ptyd, tmp_path: Path) -> None:
+    """A link leads on to its file, and what is no file is written to, as a device or a pipe."""
+    ptyd("run", "--name", "it", "echo", "hi")
+    whole = ptyd("export", "it").out
+    link, target, pipe = tmp_path / "link", tmp_path / "target", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to("target")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = [ptyd("export", "-o", str(path), "it") for path in (link, pipe, tmp_path)]
+        piped = os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+
+    assert [each.code for each in done] == [0, 0, 125]
+    assert len(done[2].err.splitlines()) == 1
+    assert (link.is_symlink(), target.read_bytes()) == (True, whole)
+    assert (pipe.is_fifo(), piped) == (True, whole)
+
+
+def test_an_export_that_is_ended_leaves_nothing(ptyd: Ptyd, tmp_path: Path) -> None:
+    """No half of a file, whichever signal it was."""
+    ptyd("run", "--name", "it", "echo", "hi")
+    journal = Path(ptyd.inspect("it")["Paths"]["Journal"])
+    # A journal of which reading takes longer than a test: a hole, as long as one likes.
+    os.truncate(next(journal.glob("*.out")), 1 << 40)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with ptyd.background("ptyd", "export", "-o", str(tmp_path / "out"), "it") as export:
+            wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob("out*")))
+            export.send_signal(number)
+            errors = export.communicate(timeout=40)[1]
+
+        assert (export.returncode, errors) == (128 + number, b"")
+        assert not list(tmp_path.glob("out*"))
+
+
 def write_cast(path: Path, *events: tuple[float, str]) -> str:
     lines = [{"version": 3, "term": {"cols": 80, "rows": 24}}]
     path.write_text("\n".join(json.dumps(line) for line in [*lines, *events_as_lists(events)]))
@@ -189,6 +226,27 @@ def test_space_pauses_and_a_dot_steps(ptyd: Ptyd, tmp_path: Path) -> None:
         user.sees("three")
 
         assert user.finish() == 0
+
+
+def test_a_pause_may_last_for_months(ptyd: Ptyd, tmp_path: Path) -> None:
+    """As in a recording that ran over the summer, or one that is played slowly."""
+    file = write_cast(tmp_path / "it.cast", (0.0, "one"), (9e6, "two"))
+    for speed in ("1", "0.000001"):
+        with ptyd.terminal("ptyd", "play", "--speed", speed, file) as user:
+            user.sees("one")
+            user.wait_until(lambda u=user: u.is_raw)
+            user.type(" .")
+            user.sees("two")
+
+            assert user.finish() == 0
+
+
+def test_a_pipe_is_played(ptyd: Ptyd, tmp_path: Path) -> None:
+    """As a shell's ``<(zcat it.cast.gz)`` is one, and has a name like a session's."""
+    file = write_cast(tmp_path / "it.cast", (0.0, "one"))
+    play = f'"{ptyd.command("ptyd")[0]}" play <(cat "{file}")'
+
+    assert ptyd.call("/bin/bash", "-c", play) == (0, b"one", "")
 
 
 def test_what_is_shown_is_what_a_viewer_would_be_shown(ptyd: Ptyd, tmp_path: Path) -> None:

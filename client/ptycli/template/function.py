@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WIDEST: Final = 1000
 """Columns that padding may ask for."""
+_LONGEST: Final = 8 << 20
+"""Characters that stand between what is joined: they are counted before they are made."""
 _DIRECTIVE: Final = re.compile(r"%([-+# 0]*)([0-9]*)(?:\.([0-9]*))?(.)", re.DOTALL)
 
 LAZY: Final = ("and", "or")
@@ -97,8 +99,9 @@ def _printf(form: Any, *values: Any) -> str:
             return "%"
         if not rest:
             return f"%!{verb}(MISSING)"
-        if int(width or 0) > _WIDEST or int(precision or 0) > _WIDEST:
-            raise Fault(f"printf: {quoted(found[0])} is too wide")
+        for columns in (width, precision or ""):
+            if len(columns) > len(str(_WIDEST)) or int(columns or 0) > _WIDEST:
+                raise Fault(f"printf: {quoted(found[0])} is too wide")
         said = _verb(verb, rest.pop(0), int(precision) if precision else None)
         if "-" in flags:
             return said.ljust(int(width or 0))
@@ -120,7 +123,7 @@ def _verb(verb: str, value: Any, precision: int | None) -> str:
         case (("d" | "x"), int()) if not isinstance(value, bool):
             return f"{value:{verb}}"
         case "x", str():
-            return value.encode().hex()
+            return value.encode(errors="replace").hex()
         case "f", float():
             return f"{value:.{6 if precision is None else precision}f}"
         case _:
@@ -134,7 +137,10 @@ def _eq(first: Any, *others: Any) -> bool:
 def _join(values: Any, separator: Any = "") -> str:
     if not is_list(values):
         raise Fault(f"join wants a list, not a {kind_of(values)}")
-    return _text(separator, "join").join(text_of(each) for each in values)
+    between = _text(separator, "join")
+    if len(between) * len(values) > _LONGEST:
+        raise Fault("join says too much")
+    return between.join(text_of(each) for each in values)
 
 
 def _split(value: Any, separator: Any) -> list[str]:

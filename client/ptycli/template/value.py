@@ -7,12 +7,16 @@ Data are those of JSON. An object is a Go struct: a field that it does not have 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeGuard
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from ptycli.template.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_ROUGH: Final = re.compile("[\x7f-\x9f\ud800-\udfff]")
+"""In JSON: what drives a terminal, as U+009B does, and what is no text (os.fsdecode)."""
 
 
 class Map(dict[str, Any]):
@@ -79,12 +83,20 @@ def size_of(value: Any) -> int:
 
 
 def to_json(value: Any) -> str:
-    """Return JSON as Go writes it: compact, text as it is, without what cannot be data."""
+    """Return JSON as Go writes it: compact, text as it is, without what cannot be data.
+
+    Bytes that are not UTF-8 are U+FFFD, and nothing drives a terminal.
+    """
     if is_object(value):
         value = {key: item for key, item in value.items() if not isinstance(item, Method)}
     elif isinstance(value, Method):
         value = text_of(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ROUGH.sub(_escape, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code if code < 0xD800 else 0xFFFD:04x}"
 
 
 def compare(first: Any, second: Any) -> int:

@@ -107,4 +107,5 @@ class Asciicast:
 
 
 def _line(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+    # A command line or a title may be bytes that are no text (os.fsdecode).
+    return json.dumps(fields, ensure_ascii=False).encode(errors="replace") + b"\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,44 +25,51 @@ class Entries:
     """Makes entries of runs; what a line is does not depend on how it was cut into runs."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[bytes, list[tuple[int, int]]]] = {}
+        self._held: dict[int, _Held] = {}
 
     def feed(self, kind: int, time_ns: int, data: bytes) -> Iterator[Entry]:
         """Yield what is complete with these bytes; the rest is held."""
-        held, times = self._held.pop(kind, (b"", []))
-        times.append((len(held), time_ns))
+        held, base, times = self._held.pop(kind, _Held(b"", 0, []))
+        times.append((base + len(held), time_ns))
         data = held + data
         at = 0
         while at < len(data):
             newline = data.find(b"\n", at, at + LONGEST + 1)
             if newline >= 0:
-                yield Entry(kind, _time_at(times, at), data[at:newline], is_whole=True)
+                yield Entry(
+                    kind, times[_index(times, base + at)][1], data[at:newline], is_whole=True
+                )
                 at = newline + 1
             elif len(data) - at > LONGEST:
                 cut = between_characters(data, at + LONGEST)
-                yield Entry(kind, _time_at(times, at), data[at:cut], is_whole=False)
+                yield Entry(kind, times[_index(times, base + at)][1], data[at:cut], is_whole=False)
                 at = cut
             else:
                 break
         if at < len(data):
-            rest = [(max(0, place - at), time) for place, time in times if place > at]
-            self._held[kind] = data[at:], [(0, _time_at(times, at)), *rest]
+            # Only when something went: a line of 16 KiB may come in as many pieces.
+            if at:
+                del times[: _index(times, base + at)]
+            self._held[kind] = _Held(data[at:], base + at, times)
 
     def finish(self) -> Iterator[Entry]:
         """Yield the lines that nobody ends."""
-        for kind, (data, times) in self._held.items():
+        for kind, (data, _, times) in self._held.items():
             yield Entry(kind, times[0][1], data, is_whole=False)
         self._held = {}
 
 
-def _time_at(times: list[tuple[int, int]], place: int) -> int:
-    """Return the time of the byte at ``place``; ``times`` are where each time begins."""
-    found = times[0][1]
-    for begin, time_ns in times:
-        if begin > place:
-            break
-        found = time_ns
-    return found
+class _Held(NamedTuple):
+    """The beginning of a line, from ``base`` of its stream on; ``times`` from where on each is."""
+
+    data: bytes
+    base: int
+    times: list[tuple[int, int]]
+
+
+def _index(times: list[tuple[int, int]], place: int) -> int:
+    """Return which of the times is that of the byte at ``place``."""
+    return bisect_right(times, place, key=lambda each: each[0]) - 1
 
 
 def between_characters(data: bytes, limit: int) -> int:

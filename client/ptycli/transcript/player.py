@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ptycli.transcript.cast import Shown
 
 _CTRL_C: Final = b"\x03"
+_LONGEST_POLL: Final = 86400_000.0
+"""Milliseconds; poll(2) takes an int of them, which is 24 days."""
 
 
 class Pace(NamedTuple):
@@ -91,7 +93,8 @@ class Player:
             now = time.monotonic()
             if now >= self._due and self._left is None:
                 return
-            timeout = None if self._left is not None else (self._due - now) * 1000 + 1
+            rest = min((self._due - now) * 1000 + 1, _LONGEST_POLL)
+            timeout = None if self._left is not None else rest
             if not self._keys and poll.poll(timeout):
                 self._keys = self._read_keys()
             if self._keys and self._take_key():
