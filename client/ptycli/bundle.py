@@ -25,8 +25,9 @@ from ptycli.root import (
 from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptycli.user import find_user
-from ptykeep import state
+from ptykeep import event, state
 from ptykeep.epoch import STOP_TIMEOUT
+from ptykeep.summary import summarize
 
 if TYPE_CHECKING:
     import argparse
@@ -68,6 +69,9 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     except ValueError as error:  # -e, --env-file, --user: a line for the user
         raise Failure(str(error)) from None
     state.write_json(f"{container.directory}/config.json", spec)
+    summary = summarize(spec, json.loads(spec["annotations"][state.OPTIONS]))
+    fields = {"id": container.id, "name": options.name, "summary": summary}
+    event.note(container.dirs.data, "create", fields)
     notices = [
         maps.notice,
         notice,

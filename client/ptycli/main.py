@@ -22,6 +22,7 @@ VERBS: Final = {
     "ps": "list containers",
     "top": "show the processes in a container",
     "stats": "show what containers use",
+    "events": "show what happens to containers, and what has",
     "port": "show where a container's ports lead to",
     "logs": "print what a session printed",
     "record": "record a session as an asciicast, until it ends",

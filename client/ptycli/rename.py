@@ -5,7 +5,7 @@ from __future__ import annotations
 from ptycli.arguments import NAME, Failure, Parser
 from ptycli.container import Container, find
 from ptycli.order import REFUSED, order
-from ptykeep import state
+from ptykeep import event, state
 from ptykeep.order import NoKeeper
 
 
@@ -53,7 +53,9 @@ def tell(container: Container, old: str, new: str) -> None:
         raise Failure(f"{old}: its keeper does not answer", REFUSED) from None
     try:
         path = f"{container.directory}/state.json"
-        state.write_json(path, {**state.read_json(path), "name": new})
+        fields = state.read_json(path)
+        state.write_json(path, {**fields, "name": new})
+        event.note_changes(container.dirs.data, fields, {**fields, "name": new})
     except FileNotFoundError:
         pass  # half-made: the claim alone is its name
     finally:

@@ -198,7 +198,7 @@ class Executions:
 
     def describe(self) -> dict[str, Any]:
         """Return what state.json says of them, by number."""
-        return {str(number): fields for number, fields in self._told.items()}
+        return {str(number): dict(fields) for number, fields in self._told.items()}
 
     def signal(self, number: int, signal_: int) -> None:
         """Signal a session's program: a child that is not reaped, so the pid is still its."""

@@ -15,7 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from ptykeep import asked, exits, identity, ordered, past, state
+from ptykeep import asked, event, exits, identity, ordered, past, state
 from ptykeep.epoch import Epoch
 from ptykeep.failure import explain
 from ptykeep.listener import Listener, bind_again, bind_control, bind_orders
@@ -171,7 +171,9 @@ class Keeper:
 
     def save(self, **fields: Any) -> None:
         """Write state.json; on a full disk remember to try again."""
+        before = dict(self.state)
         self.state.update(fields)
+        event.note_changes(self.dirs.data, before, self.state)
         try:
             state.write_json(f"{self.directory}/state.json", self.state)
             self._dirty = False

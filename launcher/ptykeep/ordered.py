@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from ptykeep import event
 from ptykeep.epoch import STOP_TIMEOUT
 from ptykeep.log import log
 from ptylaunch.errors import LaunchFailed
@@ -76,7 +77,10 @@ def stop(keeper: Keeper, number: int | None = None, timeout: float | None = None
 def _end_epoch(keeper: Keeper, number: int | None, timeout: float | None) -> None:
     if timeout is None:
         timeout = float(keeper.options.get("stop_timeout", STOP_TIMEOUT))
-    keeper.epoch.stop(number or _stop_signal(keeper), timeout)
+    number = number or _stop_signal(keeper)
+    _note(keeper, "kill", signal=str(int(number)))
+    _note(keeper, "stop")
+    keeper.epoch.stop(number, timeout)
     _let_go(keeper)  # what is held does not hear of it
 
 
@@ -90,6 +94,7 @@ def _kill(keeper: Keeper, number: int) -> str:
         return f"{_name(keeper)} is not running"
     if ends:
         keeper.next.give_up(f"{_name(keeper)} was killed meanwhile")
+    _note(keeper, "kill", signal=str(int(number)))
     keeper.epoch.signal(number)
     if ends:
         _let_go(keeper)
@@ -125,6 +130,10 @@ def _unpause(keeper: Keeper) -> str:
 def _let_go(keeper: Keeper) -> None:
     if keeper.paused and (why := _unpause(keeper)):
         log(why)  # SIGKILL is on its way
+
+
+def _note(keeper: Keeper, action: str, **attributes: str) -> None:
+    event.note(keeper.dirs.data, action, keeper.state, **attributes)
 
 
 def _stop_signal(keeper: Keeper) -> int:

@@ -15,6 +15,7 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptykeep import event
 from ptykeep.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -236,11 +237,24 @@ def remove_container(dirs: Dirs, container: str) -> None:
     no file of a range that is another's already.
     """
     release_cgroup(container_dir(dirs, container))
+    _note_end(dirs, container)
     _unlink_claims(dirs, "names", container)
     remove_sockets(dirs, container)
     _remove_layers(container_dir(dirs, container))
     remove_tree(container_dir(dirs, container))
     _unlink_claims(dirs, "ranges", container)
+
+
+def _note_end(dirs: Dirs, container: str) -> None:
+    """Note that a container goes, unless it never came to be, or somebody else is at it."""
+    directory = container_dir(dirs, container)
+    if not os.path.exists(f"{directory}/config.json"):
+        return
+    try:
+        fields = read_json(f"{directory}/state.json")
+    except (OSError, ValueError):
+        fields = {}
+    event.note(dirs.data, "destroy", {"name": name_of(dirs, container), **fields, "id": container})
 
 
 def remove_sockets(dirs: Dirs, container: str) -> None:
