@@ -54,22 +54,22 @@ def test_a_life_in_events(ptyd: Ptyd) -> None:
 
 def test_filters_and_formats(ptyd: Ptyd) -> None:
     """By container, event, image, label and type; within a time."""
-    ptyd("run", "--rm", "--name", "a", "-l", "x=1", "true")
+    ptyd("run", "--rm", "--name", "one", "-l", "x=1", "true")
     between = time.time()
-    ptyd("run", "--rm", "--name", "b", "false")
+    ptyd("run", "--rm", "--name", "two", "false")
     whole = ["create", "start", "die", "destroy"]
 
     assert actions(ptyd) == whole * 2
-    assert actions(ptyd, "-f", "container=a") == whole
+    assert actions(ptyd, "-f", "container=one") == whole
     assert actions(ptyd, "-f", "event=die", "-f", "event=start") == ["start", "die"] * 2
     assert actions(ptyd, "-f", "label=x=1") == whole
     assert actions(ptyd, "-f", "image=nothing") == []
-    assert actions(ptyd, "-f", "image=host", "-f", "type=container", "-f", "container=b") == whole
+    assert actions(ptyd, "-f", "image=host", "-f", "type=container", "-f", "container=two") == whole
     late = ptyd("events", "--since", f"{between:.3f}", "--until", "0s", "--format", "{{.Action}}")
     assert late.out.decode().split() == whole
-    line = ptyd("events", *EVER, "-f", "container=b", "-f", "event=die").out.decode()
+    line = ptyd("events", *EVER, "-f", "container=two", "-f", "event=die").out.decode()
     assert " container die " in line
-    assert line.endswith("(exitCode=1, image=host, name=b)\n")
+    assert line.endswith("(exitCode=1, image=host, name=two)\n")
 
 
 def test_events_are_told_when_they_happen(ptyd: Ptyd) -> None:

@@ -19,6 +19,7 @@ from ptykeep.keeper import Keeper
 from ptykeep.process import ignores
 from ptykeep.protocol import Packet
 from ptykeep.restarts import Restarts
+from ptykeep.state import Dirs
 from ptykeep.succession import Succession
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.placement import Cgroup
@@ -40,9 +41,10 @@ class Kept:
         assert os.read(self.counted, 1) == b"!"
         self.closed_stdin = 0
         self.keeper = keeper = Keeper.__new__(Keeper)
+        keeper.dirs = Dirs(str(folder), str(folder))
         keeper.directory = str(folder)
         keeper.options = {}
-        keeper.state = {"name": "it", "status": "running"}
+        keeper.state = {"id": "ab" * 32, "name": "it", "status": "running"}
         keeper.next = Succession(Restarts("no", 0))
         keeper._dirty = False
         keeper.epoch = epoch = Epoch(1, {}, {}, str(folder))
@@ -168,7 +170,7 @@ def test_other_requests_are_ignored(kept: Kept, fields: dict[str, Any]) -> None:
     kept.ask(**fields)
 
     assert kept.got() == []
-    assert kept.keeper.state == {"name": "it", "status": "running"}
+    assert kept.keeper.state == {"id": "ab" * 32, "name": "it", "status": "running"}
 
 
 def test_a_full_disk_does_not_end_a_keeper(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
