@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, every, find, signal_keeper, wait_for_keeper
 from ptykeep import installation
-from ptykeep.installation import Installation, chosen
+from ptykeep.installation import Installation, chosen, here
 from ptykeep.launch import import_path
 from ptywire.release import RELEASE
 
@@ -28,6 +28,8 @@ _READY_WITHIN: Final = 15.0
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.05
 _UNKNOWN: Final = "?"
+_KEEPERS: Final = Installation("", [], "")
+"""Stands for that of the keeper, which only it knows."""
 
 
 class Upgrade(NamedTuple):
@@ -80,9 +82,10 @@ def running(names: Sequence[str]) -> list[tuple[str, Container]]:
 def begin(container: Container, name: str) -> Upgrade:
     """Ask for this ptyd's server."""
     pid, release = container.read_state().get("server_pid"), release_of(container)
-    before = chosen(container.directory, [])
-    upgrade = Upgrade(container, name, release, pid, before if before.path else None)
-    installation.choose(container.directory, Installation(sys.executable, import_path()))
+    before = chosen(container.directory, _KEEPERS)
+    kept = None if before is _KEEPERS else before
+    upgrade = Upgrade(container, name, release, pid, kept)
+    installation.choose(container.directory, here(import_path()))
     signal_keeper(container, signal.SIGHUP)
     return upgrade
 

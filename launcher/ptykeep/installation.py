@@ -16,28 +16,37 @@ from ptykeep.state import write_json
 
 
 class Installation(NamedTuple):
-    """A Python, and the folders that ptyd is imported from with it."""
+    """A Python, the folders that ptyd is imported from with it, and the one that has its server.
+
+    Found once: while another release is being installed, no other copy takes its place.
+    """
 
     python: str
     path: list[str]
+    home: str
 
     def program(self, name: str) -> str:
-        """Return the file of a program of ours; the first folder's, if there is none."""
-        files = [f"{folder}/{name}" for folder in self.path]
-        return next(filter(os.path.exists, files), files[0])
+        """Return the file of a program of ours, whether it is there at the moment or not."""
+        return f"{self.home}/{name}"
 
 
-def chosen(directory: str, path: list[str]) -> Installation:
-    """Return what is to run for a container whose keeper was started from ``path``."""
+def here(path: list[str]) -> Installation:
+    """Return that of this process, which imports from ``path``."""
+    home = next(folder for folder in path if os.path.exists(f"{folder}/ptyd/__main__.py"))
+    return Installation(sys.executable, path, home)
+
+
+def chosen(directory: str, own: Installation) -> Installation:
+    """Return what is to run for a container whose keeper is of ``own``."""
     try:
         with open(f"{directory}/server.json", encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_uid in (0, os.geteuid()):
                 fields = json.load(file)
                 path = [str(each) for each in fields["path"]]
-                return Installation(str(fields["python"]), path)
+                return Installation(str(fields["python"]), path, str(fields["home"]))
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nobody has upgraded it
-    return Installation(sys.executable, path)
+    return own
 
 
 def choose(directory: str, installation: Installation | None) -> None:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import signal
 
-from ptykeep.installation import chosen
+from ptykeep.installation import chosen, here
 from ptykeep.protocol import FD
 from ptykeep.server import open_log
 
@@ -20,7 +20,7 @@ class Screens:
 
     def __init__(self, path: list[str], directory: str, uid: int) -> None:
         """``directory`` is the container's, ``uid`` as in :mod:`ptykeep.identity`."""
-        self._path = path
+        self._own = here(path)
         self._directory = directory
         self._uid = uid
         self._pids: dict[int, int] = {}
@@ -29,7 +29,7 @@ class Screens:
         """Start a session's screen, which speaks on ``fd``; without one the other end hangs up."""
         self.end(session)
         log = open_log(self._directory)
-        ptyd = chosen(self._directory, self._path)
+        ptyd = chosen(self._directory, self._own)
         spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FD + 1)  # dup2 to itself keeps close-on-exec
         try:
             self._pids[session] = os.posix_spawn(

@@ -8,7 +8,7 @@ import socket
 import time
 from typing import Any, Final
 
-from ptykeep.installation import chosen
+from ptykeep.installation import chosen, here
 from ptykeep.protocol import EXIT_REPLACED, FD, send
 
 _MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
@@ -29,7 +29,7 @@ class Server:
     """The one server process at a time, or the moment of the next."""
 
     def __init__(self, path: list[str], directory: str) -> None:
-        self._path = path
+        self._own = here(path)
         self._directory = directory
         self.pid: int | None = None
         self.socket: socket.socket | None = None
@@ -45,7 +45,7 @@ class Server:
         assert self.pid is None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = open_log(self._directory)
-        ptyd = chosen(self._directory, self._path)
+        ptyd = chosen(self._directory, self._own)
         self._starts += 1
         env = {"PTYD_PATH": ":".join(ptyd.path), "PTYD_SERVERS": str(self._starts), **_MALLOC}
         try:

@@ -242,6 +242,31 @@ def test_sessions_of_exec_have_logs(ptyd: Ptyd) -> None:
     assert ptyd("logs", f"{container.name}/7").code == 125
 
 
+def test_a_container_that_was_only_created_has_an_empty_log(ptyd: Ptyd) -> None:
+    """Nothing has been printed and nobody prints: following ends, too, as docker's does."""
+    ptyd("create", "--name", "it", "echo", "hi")
+
+    assert ptyd("logs", "it") == (0, b"", "")
+    assert ptyd("logs", "-f", "it") == (0, b"", "")
+
+
+def test_a_paused_container_has_its_log(ptyd: Ptyd) -> None:
+    """What it printed is shown; who follows waits until it goes on."""
+    container = ptyd.start("--no-tty", "--name", "it", "sh", "-c", "echo one; read a; echo two")
+    with container.attach() as client:
+        client.read_until("one")
+        ptyd("pause", "it")
+        client.type("\n")
+        now = ptyd("logs", "it")
+        with ptyd.background("ptyd", "logs", "-f", "it") as logs:
+            wait_until(lambda: is_watching(logs.pid))
+            ptyd("unpause", "it")
+            whole = logs.communicate(timeout=40)[0]
+
+    assert now == (0, b"one\n", "")
+    assert (whole, logs.returncode) == (b"one\ntwo\n", 0)
+
+
 def test_a_container_that_was_half_made_has_an_empty_log(ptyd: Ptyd) -> None:
     """A folder and a name, and nobody who makes the rest."""
     ptyd("run", "--rm", "true")
