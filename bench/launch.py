@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,6 @@ from typing import TYPE_CHECKING, Any
 from box import PTYD
 from program import BenchError
 from table import Row, pairs, times
-
-from ptylaunch.cgroup import remove
-from ptylaunch.container import build, choose_cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,16 +38,16 @@ def measure_launch(count: int) -> Iterator[Row]:
     compile_sources()
     with tempfile.TemporaryDirectory(prefix="ptyd-bench-launch") as folder:
         bundle = Path(folder)
-        spec = make_bundle(bundle)
+        make_bundle(bundle)
         compare = partial(pairs, TIMES * count)
         ours = partial(timed, [PTYLAUNCH, "run", "-b", bundle, "bench"])
         runc = partial(timed, [find("runc"), "run", "-b", bundle, "bench"])
         bwrap = partial(timed, bwrap_command(bundle))
-        warm = partial(start_warm, spec, bundle)
         yield times("`ptylaunch run` of true, against runc", compare(ours, runc), "1.5")
-        yield times("the keeper's fork to exec, against `runc run`", compare(warm, runc), "0.3")
         yield times("`ptylaunch run` of true, against bwrap", compare(ours, bwrap))
-        yield times("the keeper's fork to exec, against bwrap", compare(warm, bwrap))
+        with warm_keeper(bundle) as warm:
+            yield times("the keeper's fork to exec, against `runc run`", compare(warm, runc), "0.3")
+            yield times("the keeper's fork to exec, against bwrap", compare(warm, bwrap))
         yield from measure_cold(bundle / "rootfs", compare)
 
 
@@ -75,8 +73,8 @@ def compile_sources() -> None:
         compileall.compile_dir(Path(__file__).parent.parent / name, quiet=1)
 
 
-def make_bundle(bundle: Path) -> dict[str, Any]:
-    """Make a bundle that runs ``true``; return its config.json."""
+def make_bundle(bundle: Path) -> None:
+    """Make a bundle that runs ``true``."""
     root = bundle / "rootfs"
     for name in ("bin", "dev", "etc", "proc", "sys"):
         (root / name).mkdir(parents=True)
@@ -87,7 +85,6 @@ def make_bundle(bundle: Path) -> dict[str, Any]:
     spec: dict[str, Any] = json.loads(config.read_text())
     spec["process"]["args"] = ["true"]
     config.write_text(json.dumps(spec))
-    return spec
 
 
 def bwrap_command(bundle: Path) -> list[str | Path]:
@@ -115,20 +112,24 @@ def timed(command: Sequence[str | Path]) -> float:
     return seconds
 
 
-def start_warm(spec: dict[str, Any], bundle: Path) -> float:
-    """Return the seconds from a build's begin to its program's execve, in a process like a keeper.
+@contextmanager
+def warm_keeper(bundle: Path) -> Iterator[Callable[[], float]]:
+    """Run a process like a keeper; what is yielded has it start a box and returns the seconds."""
+    here = Path(__file__).parent
+    command = [sys.executable, "-I", "-S", here / "warm.py", here.parent / "launcher", bundle]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        asked, answers = process.stdin, process.stdout
 
-    It has all modules loaded and no threads.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    started = time.perf_counter()
-    cgroup = choose_cgroup(spec)
-    box = build(spec, str(bundle), stdio=(null, null, null), cgroup=cgroup)
-    box.start()
-    seconds = time.perf_counter() - started
-    _, status = os.waitpid(box.init_pid, 0)
-    os.close(null)
-    box.close()
-    if not remove(cgroup) or status != 0:
-        raise BenchError(f"true ended with wait status {status}")
-    return seconds
+        def start() -> float:
+            asked.write("\n")
+            answer = answers.readline()
+            if not answer:
+                raise BenchError(f"bench/warm.py ended with status {process.wait()}")
+            return float(answer)
+
+        yield start
+        asked.close()

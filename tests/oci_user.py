@@ -62,7 +62,7 @@ class Runtime(NamedTuple):
     ) -> subprocess.Popen[str]:
         """Start one command; ``prefix`` is a program that becomes it."""
         python = sys.executable if self.uid == os.geteuid() else system_python()
-        command = [*prefix, python, "-m", "ptylaunch.main", "--root", str(self.root), *words]
+        command = [*prefix, python, "-m", "ptylaunch", "--root", str(self.root), *words]
         settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": self.bundle, "text": True}
         return subprocess.Popen(command, **{**settings, **self._identity, **more})
 

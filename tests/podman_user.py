@@ -86,7 +86,7 @@ def podman() -> Iterator[Podman]:
         build_skeleton(str(folder / "rootfs"), etc={"passwd": "root:x:0:0::/root:/bin/sh\n"})
         (folder / "conf").write_text(_CONF.format(folder=folder))
         runtime = folder / "ptylaunch"
-        command = f"PYTHONPATH={_SOURCES} exec {sys.executable} -m ptylaunch.main"
+        command = f"PYTHONPATH={_SOURCES} exec {sys.executable} -m ptylaunch"
         runtime.write_text(f'#!/bin/sh\n{command} --root {folder}/state "$@"\n')
         runtime.chmod(0o755)
         made = Podman(folder)

@@ -5,6 +5,10 @@ import sys
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from ptykeep.main import main
+from ptylaunch.lean import stand_in
+
+stand_in()
+
+from ptykeep.main import main  # noqa: E402 - after it
 
 main()

@@ -18,8 +18,7 @@ def main() -> NoReturn:
     os.umask(0o077)
     with socket.socket(fileno=FD) as launcher:
         launcher.set_inheritable(False)
-        with launcher.makefile("rb") as lines:
-            request = json.loads(lines.readline())
+        request = json.loads(read_line(launcher))
         answer: dict[str, Any]
         keeper: Keeper | None = None
         lock = -1
@@ -40,3 +39,11 @@ def main() -> NoReturn:
     keeper.run()
     os.close(lock)
     os._exit(0)
+
+
+def read_line(sock: socket.socket) -> bytes:
+    """Return what is sent until the end of a line, or of everything."""
+    line = b""
+    while not line.endswith(b"\n") and (chunk := sock.recv(1 << 16)):
+        line += chunk
+    return line

@@ -35,7 +35,6 @@ the server becomes, 0 if it stays who it is.
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import socket
@@ -54,6 +53,7 @@ EXIT_REPLACED: Final = 3
 """The server's exit code when it was asked to make room for the next."""
 
 _MAX_PACKET: Final = 1 << 16
+_INT: Final = 4  # bytes of a descriptor
 _MAX_FDS: Final = 64
 
 
@@ -66,8 +66,11 @@ class Packet(NamedTuple):
 
 def send(sock: socket.socket, fields: dict[str, Any], fds: list[int] | None = None) -> None:
     """Send one packet; raise OSError when the peer is gone or its queue is full."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sock.sendmsg([json.dumps(fields).encode()], ancillary, socket.MSG_NOSIGNAL)
+    data = [json.dumps(fields).encode()]
+    if fds:
+        socket.send_fds(sock, data, fds, socket.MSG_NOSIGNAL)
+    else:
+        sock.sendmsg(data, (), socket.MSG_NOSIGNAL)
 
 
 def receive(sock: socket.socket) -> Packet | None:
@@ -75,15 +78,16 @@ def receive(sock: socket.socket) -> Packet | None:
 
     A packet that is no JSON object is a ValueError, and what came with it is closed.
     """
-    space = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
+    space = socket.CMSG_SPACE(_MAX_FDS * _INT)
     try:
         data, ancillary, _, _ = sock.recvmsg(_MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None
-    fds = array.array("i")
+    fds: list[int] = []
     for level, kind, payload in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+            whole = payload[: len(payload) - len(payload) % _INT]
+            fds += memoryview(whole).cast("i").tolist()
     if not data:
         return None
     try:
@@ -94,4 +98,4 @@ def receive(sock: socket.socket) -> Packet | None:
         for fd in fds:
             os.close(fd)
         raise ValueError("a packet that is no JSON object")  # noqa: TRY004 - a peer's, not ours
-    return Packet(fields, fds.tolist())  # pyright: ignore[reportUnknownArgumentType]
+    return Packet(fields, fds)

@@ -7,7 +7,6 @@ headers of the machine they run on. In the texts a number says where the count g
 
 from __future__ import annotations
 
-import functools
 import os
 from typing import Final, NamedTuple
 
@@ -245,10 +244,14 @@ def own_family() -> tuple[Abi, ...]:
     return FAMILIES.get(os.uname().machine, ())
 
 
-@functools.cache
+_numbers: dict[str, dict[str, int]] = {}
+
+
 def numbers(abi: Abi) -> dict[str, int]:
     """Return the numbers of an ABI's calls by name, base included."""
-    table: dict[str, int] = {}
+    if (known := _numbers.get(abi.name)) is not None:
+        return known
+    table = _numbers[abi.name] = dict[str, int]()
     number = 0
     for text in _TABLES[abi.name]:
         for word in text.split():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 
     from ptylaunch.rootfs import Rootfs
 
-_NAME: Final = re.compile(r"[A-Za-z_.][A-Za-z0-9_.-]{0,254}\$?")
-"""No digit first: what is nearly a number must not become somebody."""
+_LONGEST: Final = 255
+"""Characters of a name."""
+_WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "_.-"))
 _HIGHEST: Final = (1 << 32) - 2
 """The one above is -1, which setresuid(2) takes for "leave it as it is"."""
 _LARGEST: Final = 1 << 20
@@ -116,9 +116,25 @@ def _half(text: str, whole: str) -> str | int:
     number = _number(text)
     if number is not None:
         return number
-    if not _NAME.fullmatch(text):
+    if not _is_name(text):
         raise ValueError(f"user {whole!r}: it looks like USER or USER:GROUP, names or numbers")
     return text
+
+
+def _is_name(text: str) -> bool:
+    """Letters, digits and ``_.-`` of ASCII; a dollar sign may end it.
+
+    No digit first: what is nearly a number must not become somebody.
+    """
+    name = text.removesuffix("$")
+    inner = name.translate(_WITHOUT_MARKS)
+    return (
+        name.isascii()
+        and 0 < len(name) <= _LONGEST
+        and not name[0].isdecimal()
+        and name[0] != "-"
+        and (inner.isalnum() or not inner)
+    )
 
 
 def _number(text: str) -> int | None:

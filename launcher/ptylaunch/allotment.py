@@ -6,7 +6,6 @@ https://docs.kernel.org/admin-guide/cgroup-v1/ and cgroup-v2.html; conversions a
 from __future__ import annotations
 
 import errno
-import math
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -109,6 +108,8 @@ def weight_of(shares: int) -> int:
     The curve of the runtimes since 2025 (opencontainers/cgroups pull request 20): 2, 1024 and
     262144 become 1, 100 and 10000.
     """
+    import math  # few containers have shares
+
     power = math.log2(min(max(shares, 2), 262144))
     return min(10000, math.ceil(10 ** ((power * power + 125 * power) / 612 - 7 / 34)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import errno
 import os
 import signal
@@ -57,8 +56,7 @@ def hand_over(pty_fd: int | None, path: str | None, *, stay: bool) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.connect(path)
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pty_fd]))
-            sock.sendmsg([b"/dev/ptmx"], [rights])
+            socket.send_fds(sock, [b"/dev/ptmx"], [pty_fd])
     except OSError as error:
         raise LaunchFailed("console socket", error.errno or errno.EIO, path) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 _NAMES: Final = [
     "CHOWN",
@@ -49,6 +49,16 @@ _NAMES: Final = [
 ]
 
 NUMBERS: Final = {f"CAP_{name}": number for number, name in enumerate(_NAMES)}
+
+
+class Capabilities(NamedTuple):
+    """Bit masks, capabilities(7)."""
+
+    bounding: int = 0
+    effective: int = 0
+    permitted: int = 0
+    inheritable: int = 0
+    ambient: int = 0
 
 
 def mask_of(names: tuple[str, ...]) -> int:

@@ -13,7 +13,6 @@ last copy: success.
 
 from __future__ import annotations
 
-import array
 import socket
 import struct
 from typing import Final, NamedTuple
@@ -30,9 +29,10 @@ READY: Final = b"R"
 FAILED: Final = b"E"
 GO: Final = b"G"
 
+_INT: Final = 4  # bytes of a descriptor
 _UCRED: Final = struct.Struct("iII")  # struct ucred: pid, uid, gid
 _MAX_FDS: Final = 8  # seven kinds of namespaces
-_ANCILLARY: Final = socket.CMSG_SPACE(_MAX_FDS * 4) + socket.CMSG_SPACE(_UCRED.size)
+_ANCILLARY: Final = socket.CMSG_SPACE(_MAX_FDS * _INT) + socket.CMSG_SPACE(_UCRED.size)
 
 
 class Message(NamedTuple):
@@ -58,15 +58,21 @@ def receive(sock: socket.socket) -> Message:
         data, ancillary, _, _ = sock.recvmsg(4096, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:  # the peer died with our message unread
         return Message(b"", b"", 0, [])
-    pid, fds = 0, array.array("i")
+    pid = 0
+    fds: list[int] = []
     for level, kind, payload in ancillary:
         if level != socket.SOL_SOCKET:
             continue
         if kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+            fds += read_fds(payload)
         elif kind == socket.SCM_CREDENTIALS:
             pid = _UCRED.unpack_from(payload)[0]
-    return Message(data[:1], data[1:], pid, list(fds))
+    return Message(data[:1], data[1:], pid, fds)
+
+
+def read_fds(payload: bytes) -> list[int]:
+    """Return the descriptors that SCM_RIGHTS brought; a cut one at the end is none (cmsg(3))."""
+    return memoryview(payload[: len(payload) - len(payload) % _INT]).cast("i").tolist()
 
 
 def send(sock: socket.socket, kind: bytes, data: bytes = b"", fds: tuple[int, ...] = ()) -> None:

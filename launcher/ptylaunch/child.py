@@ -24,6 +24,9 @@ FAILED: Final = 125
 """What a child exits with when it could not do its part; why is told on the channel."""
 
 
+_forgotten: list[object] = []
+
+
 class Stage:
     """Where a child is, for the report of what it did not foresee."""
 
@@ -34,8 +37,10 @@ class Stage:
 def forget_caller(name: str) -> None:
     """Undo what a fork of a running Python program inherits, and be called ``name``."""
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)  # SIGPIPE and SIGXFSZ too, which Python ignores
+    for number in signal.valid_signals():
+        # SIGPIPE and SIGXFSZ too, which Python ignores. It knows what it was started with.
+        if signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
     sc.reset_hidden_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
@@ -45,7 +50,9 @@ def forget_caller(name: str) -> None:
     sys.path[:] = []
     sys.meta_path[:] = []
     sys.path_hooks[:] = []
-    sys.path_importer_cache.clear()
+    # Forgotten, not freed: to free what they know of folders copies half our pages (fork(2)).
+    _forgotten.append(sys.path_importer_cache)
+    sys.path_importer_cache = {}
 
 
 def keep_only(fds: Iterable[int]) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing is what is not to be loaded, see lean
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def command() -> NoReturn:
     """Be the command: :func:`ptylaunch.main.main` without what an interpreter does around it."""
     gc.disable()  # nothing here makes garbage that is worth the looking, least of all the imports
+    from ptylaunch.lean import stand_in
+
+    stand_in()
     from ptylaunch.main import main
 
     status = main()

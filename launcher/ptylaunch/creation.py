@@ -20,7 +20,7 @@ from ptylaunch.hook import read_hooks
 from ptylaunch.lifecycle import clear, forget, run_poststop, start_program
 from ptylaunch.placement import Cgroup
 from ptylaunch.record import base_state, describe, write_cgroup, write_record
-from ptylaunch.relay import wait_for
+from ptylaunch.relay import copy_size, wait_for
 from ptylaunch.sealed import seal_self
 from ptylaunch.start import listen
 from ptylaunch.terms import Terms
@@ -47,6 +47,8 @@ def run(arguments: Namespace) -> int:
         box.let_go()
         if not arguments.detach:
             pass_signals_on(box.pid)
+            if box.pty_fd is not None and not arguments.console_socket:
+                copy_size(box.pty_fd)  # before the program can look
         start_program(arguments)
     except BaseException:
         box.discard()

@@ -67,7 +67,7 @@ def enforce(cgroup: Cgroup, rules: tuple[DeviceRule, ...]) -> None:
 
 def may_make_devices() -> bool:
     """Tell whether we are the host's root: podman may be the root of another user namespace."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
+    with open("/proc/self/uid_map", encoding="utf-8") as file:
         return os.geteuid() == 0 and file.read().split() == ["0", "0", "4294967295"]
 
 

@@ -19,9 +19,9 @@ from ptylaunch import channel as ch
 from ptylaunch import privilege, program
 from ptylaunch import syscall as sc
 from ptylaunch.account import Wanted, resolve
+from ptylaunch.capability import Capabilities
 from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, keep_only, report
 from ptylaunch.errors import LaunchFailed, failure_from
-from ptylaunch.plan import Capabilities
 from ptylaunch.rootfs import Rootfs
 from ptylaunch.terminal import open_terminal
 from ptylaunch.terms import Terms

@@ -11,13 +11,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import stat
 from typing import Any, Final, Self, cast
 
 from ptylaunch.errors import Refused
 
-_ID: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,254}")
+_LONGEST: Final = 255
+"""Characters of an id."""
+_WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "_+.-"))
 _STATE: Final = "state.json"
 
 
@@ -37,15 +38,26 @@ def default_root() -> str:
 
 def check_id(name: str) -> str:
     """Return ``name`` if a container can be called so: it becomes a name of a folder."""
-    if not _ID.fullmatch(name):
+    if not _is_id(name):
         shown = name if len(name) <= 64 else name[:64] + "…"
         raise Refused(f"invalid characters or length in container ID {shown!r}")
     return name
 
 
+def _is_id(name: str) -> bool:
+    """Letters, digits and ``_+.-`` of ASCII, the last two not in the first place."""
+    inner = name.translate(_WITHOUT_MARKS)
+    return (
+        name.isascii()
+        and len(name) <= _LONGEST
+        and name[:1] not in ("", ".", "-")
+        and (inner.isalnum() or not inner)
+    )
+
+
 def list_ids(root: str) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(root) if _ID.fullmatch(name))
+        return sorted(name for name in os.listdir(root) if _is_id(name))
     except FileNotFoundError:
         return []
 
@@ -155,7 +167,7 @@ def write_whole(path: str, text: str, *, dir_fd: int | None = None, mode: int = 
 
 def _is_in_user_namespace() -> bool:
     """Tell whether our uids are others than the host's (user_namespaces(7))."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
+    with open("/proc/self/uid_map", encoding="utf-8") as file:
         return file.read().split() != ["0", "0", "4294967295"]
 
 

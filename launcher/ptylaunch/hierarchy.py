@@ -7,7 +7,6 @@ A v1 hierarchy serves the controllers it was mounted with; the one v2 hierarchy 
 from __future__ import annotations
 
 import os
-import re
 from typing import Final, NamedTuple
 
 _USUAL: Final = "/sys/fs/cgroup"
@@ -41,6 +40,8 @@ def parse_hierarchies(mountinfo: str, membership: str) -> tuple[Hierarchy, ...]:
     found: dict[frozenset[str], Hierarchy] = {}
     for line in mountinfo.splitlines():
         mount, _, kind = line.partition(" - ")
+        if not kind.startswith("cgroup"):
+            continue  # there can be very many
         fields, kind_fields = mount.split(" "), kind.split(" ")
         if len(fields) < 6 or len(kind_fields) < 3 or kind_fields[0] not in ("cgroup", "cgroup2"):
             continue
@@ -81,7 +82,15 @@ def _below(root: str, path: str, folder: str) -> str:
 
 def _unescape(text: str) -> str:
     """Undo the octal escapes of proc(5): space, tab, newline and backslash."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+    head, *parts = text.split("\\")
+    return head + "".join(map(_after_backslash, parts))
+
+
+def _after_backslash(text: str) -> str:
+    digits = text[:3]
+    if len(digits) < 3 or digits.strip("01234567"):
+        return "\\" + text
+    return chr(int(digits, 8)) + text[3:]
 
 
 def read_text(path: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-import re
 from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from ptylaunch.source import Sources
 
 KIND: Final = "overlay"
-_WORD: Final = re.compile(r"(?:[^,\\]|\\.)+", re.DOTALL)
-_LAYER: Final = re.compile(r"(?:[^:\\]|\\.)+", re.DOTALL)
 _LONGEST: Final = 255
 """Bytes of one value in fsconfig(2), and so of the list of lower layers as we write it."""
 
@@ -38,13 +35,13 @@ def read_layers(data: str, bundle: str, where: str) -> tuple[Layers, str]:
     """
     found: dict[str, str] = {}
     left: list[str] = []
-    for word in _WORD.findall(data):
+    for word in _split(data, ","):
         key, _, value = word.partition("=")
         if key in ("lowerdir", "upperdir", "workdir"):
             found[key] = value
         else:
             left.append(word)
-    lower = [_path(bundle, part) for part in _LAYER.findall(found.get("lowerdir", ""))]
+    lower = [_path(bundle, part) for part in _split(found.get("lowerdir", ""), ":")]
     upper, work = found.get("upperdir", ""), found.get("workdir", "")
     if not lower:
         raise bad(f"{where}: an overlay wants lowerdir")
@@ -58,11 +55,24 @@ def read_layers(data: str, bundle: str, where: str) -> tuple[Layers, str]:
 
 def escape(path: str) -> str:
     """Return a path as it stands in ``lowerdir``, ``upperdir`` and ``workdir``."""
-    return re.sub(r"([\\,:])", r"\\\1", path)
+    return "".join("\\" + each if each in "\\,:" else each for each in path)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Return what is between the separators, unless it is nothing; escapes stay as they are."""
+    parts = [""]
+    letters = iter(text)
+    for each in letters:
+        if each == separator:
+            parts.append("")
+        else:
+            parts[-1] += each if each != "\\" else each + next(letters, "")
+    return list(filter(None, parts))
 
 
 def _path(bundle: str, escaped: str) -> str:
-    path = re.sub(r"\\(.)", r"\1", escaped, flags=re.DOTALL)
+    letters = iter(escaped)
+    path = "".join(next(letters, "") if each == "\\" else each for each in letters)
     return posixpath.normpath(posixpath.join(bundle, path))
 
 
@@ -116,7 +126,7 @@ def _mount(mount: Mount, trees: tuple[int, ...], name: str) -> int:
     lower = options["lowerdir"] = ":".join(places)
     if len(lower) > _LONGEST:
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), f"{len(places)} layers")
-    for word in _WORD.findall(mount.data):
+    for word in _split(mount.data, ","):
         key, equals, value = word.partition("=")
         options[key] = value if equals else None
     return new_mount(KIND, options, mount.attrs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ptylaunch.capability import Capabilities
     from ptylaunch.hook import Hook
 
 
@@ -46,16 +47,6 @@ class Mount(NamedTuple):
     data: str
     layers: Layers | None = None
     """Of an overlay; ``idmap`` is about its lower ones."""
-
-
-class Capabilities(NamedTuple):
-    """Bit masks, capabilities(7)."""
-
-    bounding: int = 0
-    effective: int = 0
-    permitted: int = 0
-    inheritable: int = 0
-    ambient: int = 0
 
 
 class Limit(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ptylaunch import syscall as sc
-from ptylaunch.capability import NUMBERS, bits_of
-from ptylaunch.plan import Capabilities, Program
+from ptylaunch.capability import NUMBERS, Capabilities, bits_of
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import Program
 
 NOTHING: Final = Capabilities()
 _HIGHEST: Final = 63

@@ -6,8 +6,8 @@ import resource
 from typing import Any, cast
 
 from ptylaunch.attribute import read_attributes
-from ptylaunch.capability import mask_of
-from ptylaunch.plan import Capabilities, Limit, Program
+from ptylaunch.capability import Capabilities, mask_of
+from ptylaunch.plan import Limit, Program
 from ptylaunch.policy import read_policy
 from ptylaunch.seccomp import compile_policy
 from ptylaunch.value import (

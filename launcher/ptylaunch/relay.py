@@ -35,7 +35,7 @@ def wait_for(pid: int, pty_fd: int | None) -> int:
     old_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGWINCH, _note)
     try:
-        _copy_size(pty_fd)
+        copy_size(pty_fd)
         _Relay(pid, pty_fd, wake_fd).run()
         return exit_code(os.waitpid(pid, 0)[1])
     finally:
@@ -63,7 +63,7 @@ class _Relay:
                 ready = self._wait(witness)
                 if self._wake_fd in ready:
                     os.read(self._wake_fd, 64)
-                    _copy_size(self._pty_fd)
+                    copy_size(self._pty_fd)
                 if 0 in ready:
                     data = _read(0)
                     self._input_open = bool(data)
@@ -122,7 +122,8 @@ def _read(fd: int) -> bytes:
         raise
 
 
-def _copy_size(pty_fd: int) -> None:
+def copy_size(pty_fd: int) -> None:
+    """Give a container's terminal the size of ours."""
     try:
         size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))  # struct winsize
         fcntl.ioctl(pty_fd, termios.TIOCSWINSZ, size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import Any, Final, cast
 
 from ptylaunch.devicerule import read_rules
@@ -24,7 +23,7 @@ def read_cgroups_path(spec: dict[str, Any]) -> str:
     """Return ``linux.cgroupsPath`` without ``..``; empty when there is none."""
     where = "linux.cgroupsPath"
     path = str_at(dict_at(spec, "linux", "linux"), "cgroupsPath", where, "")
-    if re.fullmatch(r"[^/]*:[^/]*:[^/]*", path):
+    if path.count(":") == 2 and "/" not in path:
         raise bad(f"{where}: systemd's slice:prefix:name is not supported yet")
     if "\n" in path:
         raise bad(f"{where} cannot hold a newline")
@@ -69,10 +68,10 @@ def parse_list(text: str) -> frozenset[int]:
     """Return the numbers of ``0-3,5`` (cpuset(7), "List format"); ValueError when it is no list."""
     numbers: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
-        if match is None:
+        ends = part.strip().split("-", 1)
+        if not all(end.isascii() and end.isdecimal() and len(end) <= 5 for end in ends):
             raise ValueError(text)
-        first, last = int(match[1]), int(match[2] or match[1])
+        first, last = int(ends[0]), int(ends[-1])
         if last < first or last > _HIGHEST:
             raise ValueError(text)
         numbers.update(range(first, last + 1))

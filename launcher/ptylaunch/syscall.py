@@ -315,7 +315,7 @@ def set_command_line(text: str) -> None:
     That file shows our memory. Where the last byte of the arguments is no NUL the kernel shows one
     string instead of all of them (get_mm_ctitle in fs/proc/base.c, made for setproctitle(3)).
     """
-    with open("/proc/self/stat", "rb") as file:
+    with open("/proc/self/stat", "rb", buffering=0) as file:
         fields = file.read().rpartition(b")")[2].split()  # from the third on
     start, end = int(fields[48 - 3]), int(fields[49 - 3])  # arg_start and arg_end, proc(5)
     shown = text.encode()[: max(0, end - start - 2)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class Terms(NamedTuple):
     """So many of them, from 3 on, are listening sockets by sd_listen_fds(3)."""
     new_keyring: bool = True
     pivot: bool = True
-    state: Mapping[str, Any] = MappingProxyType({})
+    state: Mapping[str, Any] = {}
     """The container as hooks are told of it (hook.py), without status and pid."""
 
 

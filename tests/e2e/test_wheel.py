@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+SCRIPTS = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"].values()
 PACKAGES = ["ptyc", "ptycli", "ptyd", "ptykeep", "ptylaunch", "ptywire"]
 # What a build reads. The tests' own folders and .venv stay behind.
 TREE = ["client", "launcher", "server", "web", "LICENSE", "README.md", "pyproject.toml"]
@@ -88,7 +90,8 @@ def test_a_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names}
 
-    assert tops == {*PACKAGES, f"ptyd-{PROJECT['version']}.dist-info"}
+    version = PROJECT["version"]
+    assert tops == {*PACKAGES, f"ptyd-{version}.dist-info", f"ptyd-{version}.data"}
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
@@ -107,7 +110,7 @@ def test_an_installed_wheel_imports_from_itself(programs: Path) -> None:
     assert [path for path in found.values() if not Path(path).is_relative_to(programs.parent)] == []
 
 
-@pytest.mark.parametrize("program", sorted(PROJECT["scripts"]))
+@pytest.mark.parametrize("program", sorted([*PROJECT["scripts"], *SCRIPTS]))
 def test_an_installed_program_says_its_version(programs: Path, program: str) -> None:
     """Each command of the distribution starts, and knows what it is."""
     said = output_of(programs / program, "--version", cwd=programs.parent)

@@ -245,7 +245,7 @@ def test_exposed_runtime_creates_all_the_same(oci: Runtime) -> None:
     shutil.copy(os.path.realpath(system_python()), python)
     os.chown(python, oci.uid, -1)
     oci.script("cat <&3")
-    line = f'echo handed | "$0" -m ptylaunch.main --root {oci.root} run --preserve-fds 1 c 3<&0'
+    line = f'echo handed | "$0" -m ptylaunch --root {oci.root} run --preserve-fds 1 c 3<&0'
     done = oci.popen(prefix=("sh", "-c", line, str(python)), stdout=subprocess.PIPE)
 
     assert done.communicate(timeout=30)[0] == "handed\n"

@@ -17,7 +17,7 @@ from ptycli.skeleton import build_skeleton, host_trees
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "ptylaunch.main"]
+COMMAND = [sys.executable, "-m", "ptylaunch"]
 
 
 def ptylaunch(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
