@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ptyc.errand import Errand
 from ptyc.fault import FAILED, Left
+from ptyc.hello import number
 from ptywire import message as wire
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class End(Errand):
 
 
 def resize(emulator: Emulator, fields: dict[str, Any]) -> None:
-    """Follow a ``resized`` event."""
-    if fields.get("event") == "resized":
-        emulator.resize(int(fields["rows"]), int(fields["cols"]))
+    """Follow a ``resized`` event; one without two numbers changes nothing."""
+    rows, cols = number(fields, "rows"), number(fields, "cols")
+    if fields.get("event") == "resized" and rows and cols:
+        emulator.resize(rows, cols)

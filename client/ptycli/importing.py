@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -16,7 +17,9 @@ USAGE: Final = "ptyd import [-c CHANGE]… [-m MESSAGE] FILE|- [NAME[:TAG]]"
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser("import", "Make an image of an archive (tar, also gzip, bzip2, xz).", USAGE)
+    parser = Parser(
+        "import", "Make an image of an archive (tar, also gzip, bzip2, xz, zstd).", USAGE
+    )
     parser.add_argument(
         "-c", "--change", action="append", default=[], metavar="CHANGE",
         help="a line of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, WORKDIR",
@@ -65,6 +68,11 @@ def _open(path: str) -> IO[bytes]:
     if path == "-":
         return cast("IO[bytes]", open(os.dup(sys.stdin.fileno()), "rb", buffering=0))
     try:
-        return cast("IO[bytes]", open(path, "rb", buffering=0))
+        fd = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}", 1) from None
+    kind = os.fstat(fd).st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+        os.close(fd)
+        raise Failure(f"{path}: a folder or device is no archive", 1)
+    return cast("IO[bytes]", open(fd, "rb", buffering=0))

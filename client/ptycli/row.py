@@ -32,6 +32,7 @@ HEADERS: Final = {
 }
 _COMMAND: Final = 20
 """Characters of a command in a table; docker's."""
+_DEEPEST: Final = 250
 _TERMS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -98,10 +99,16 @@ def human_size(size: float, *, digits: int = 3) -> str:
 
 
 def written(container: Container) -> int:
-    """Return the bytes that the box has written on its root, as far as we may see them."""
+    """Return the bytes that the box has written on its root, as far as we may see them.
+
+    And as deep as we may go: each folder within a folder costs a descriptor and a call.
+    """
     total = 0
     layers = state.layers_dir(container.directory)
-    for _, _, files, folder_fd in os.fwalk(layers) if os.path.isdir(layers) else ():
+    walk = os.fwalk(layers) if os.path.isdir(layers) else ()
+    for path, folders, files, folder_fd in walk:
+        if path.count("/") - layers.count("/") >= _DEEPEST:
+            folders.clear()
         for name in files:
             try:
                 total += os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_size

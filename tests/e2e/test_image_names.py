@@ -147,7 +147,8 @@ def test_a_bad_archive_leaves_nothing(ptyd: Ptyd, data: bytes, about: str) -> No
     ("words", "code", "about"),
     [
         (["import", "/no/such.tar"], 1, "No such file"),
-        (["import", "/"], 1, "directory"),
+        (["import", "/"], 1, "folder"),
+        (["import", "/dev/zero"], 1, "device"),
         (["import", "-", "Bad Name"], 125, "name"),
         (["import", "-", "x", "-c", "RUN rm"], 125, "CMD, ENTRYPOINT"),
         (["import", "-", "x", "-c", "CMD [1]"], 125, "texts"),
@@ -161,7 +162,7 @@ def test_a_bad_archive_leaves_nothing(ptyd: Ptyd, data: bytes, about: str) -> No
         (["image", "lss"], 125, "did you mean ls?"),
         (["image"], 125, "prune"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_mistake_is_one_line(ptyd: Ptyd, words: list[str], code: int, about: str) -> None:
     """With a defined exit code."""

@@ -76,13 +76,15 @@ def test_what_others_of_the_box_wrote_goes_with_it(given: tuple[Ptyd, Path]) -> 
 
 
 def test_depth_does_not_keep_what_a_box_wrote(given: tuple[Ptyd, Path]) -> None:
-    """Folders in folders, more than there may be calls or descriptors: ``rm`` takes them, too."""
+    """Folders in folders, more than there may be calls or descriptors, hold nobody up."""
     ptyd, folder = given
     script = "n=0; while [ $n -lt 1500 ]; do mkdir d && cd d || exit; n=$((n+1)); done; echo end"
     done = ptyd("run", "--name=deep", "--no-tty", f"--rootfs={folder}", "sh", "-c", script)
+    looked = ptyd("inspect", "-s", "deep")
     removed = ptyd("rm", "-f", "deep")
 
     assert (done.code, done.out) == (0, b"end\n")
+    assert (looked.code, looked.err) == (0, "")
     assert (removed.code, removed.err) == (0, "")
     assert ptyd.left() == []
 

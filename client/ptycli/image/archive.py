@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import datetime as dt
 import gzip
 import hashlib
@@ -10,15 +11,20 @@ import io
 import json
 import lzma
 import os
+import shutil
 import zlib
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final
 
+from ptycli.image.content import Budget
 from ptycli.image.fault import bad
 from ptycli.image.layout import Descriptor, Image, own_platform
+from ptycli.image.zstd import Starter
 from ptykeep import state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
+
+    from ptycli.image.content import Readable
 
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
@@ -33,8 +39,10 @@ def keep_archive(folder: str, source: IO[bytes]) -> Descriptor:
     place = f"{folder}/blobs/sha256"
     temporary = f"{place}/import.{os.getpid()}.tmp"
     digest, size = hashlib.sha256(), 0
-    with open(temporary, "xb") as file:
-        for data in _pieces(_unpacked(source)):
+    budget = Budget()
+    with open(temporary, "xb") as file, contextlib.ExitStack() as held:
+        for data in _pieces(_unpacked(_Measured(source, budget), held)):
+            budget.spend(len(data))
             digest.update(data)
             size += len(data)
             file.write(data)
@@ -77,18 +85,40 @@ def _keep_document(folder: str, document: dict[str, Any], kind: str) -> dict[str
     return {"mediaType": kind, "digest": f"sha256:{name}", "size": len(data)}
 
 
-def _unpacked(source: IO[bytes]) -> IO[bytes]:
-    """Return the archive itself, whatever of Python's it is packed with."""
-    buffered = io.BufferedReader(cast("io.RawIOBase", source), 1 << 16)
+class _Measured(io.RawIOBase):
+    """A source, of which a budget is told how much was read."""
+
+    def __init__(self, source: IO[bytes], budget: Budget) -> None:
+        self._source = source
+        self._budget = budget
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._source.read(len(buffer)) or b""
+        self._budget.read(len(data))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _unpacked(source: io.RawIOBase, held: contextlib.ExitStack) -> Readable:
+    """Return the archive itself, whatever it is packed with; ``held`` ends what unpacks it."""
+    buffered = io.BufferedReader(source, 1 << 16)
     head = buffered.peek(16)
     kind = next((name for magic, name in _PACKED if head.startswith(magic)), "")
     if head.startswith(_ZSTD):
-        raise bad("it is packed with zstd: unpack it first (zstd -d)")
+        program = shutil.which("zstd")
+        if program is None:
+            raise bad("it is packed with zstd, which is not installed")
+        starter = Starter(program)
+        held.callback(starter.close)
+        return starter.open(buffered)
     opened: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
-    return opened[kind](buffered, "rb") if kind else cast("IO[bytes]", buffered)
+    return opened[kind](buffered, "rb") if kind else buffered
 
 
-def _pieces(source: IO[bytes]) -> Any:
+def _pieces(source: Readable) -> Generator[bytes]:
     try:
         while data := source.read(_PIECE):
             yield data
