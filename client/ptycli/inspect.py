@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             found.append(look(name, size=options.size))
         except Failure as failure:  # of the others everything is shown, as docker does
             print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
-            code = failure.exit_code
+            code = 1
     if render is None and found:
         print(json.dumps(found, indent=2))
     elif render is not None:
