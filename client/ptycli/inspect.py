@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import Failure, Parser, printable
+from ptycli.arguments import Failure, Parser, for_stdout, printable
 from ptycli.container import find
 from ptycli.description import describe
 from ptycli.row import written
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     if render is None and found:
         print(json.dumps(found, indent=2))
     elif render is not None:
-        print("".join(f"{render(each)}\n" for each in found), end="")
+        print(for_stdout("".join(f"{render(each)}\n" for each in found)), end="")
     return code
 
 

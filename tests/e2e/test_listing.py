@@ -211,6 +211,23 @@ def test_inspect_shows_those_that_are_there(ptyd: Ptyd) -> None:
     assert [line.split()[-1] for line in done.err.splitlines()] == ["nobody", "nowhere"]
 
 
+def test_a_template_drives_no_terminal(ptyd: Ptyd) -> None:
+    """Labels and variables are anybody's; a program is given them as they are."""
+    word = "a\x1b[31m\x9b32m\tb"
+    ptyd.start("--name", "it", "--label", f"k={word}", "-e", f"K={word}", "sleep", "1000")
+    shown = "a?[31m?32m"
+    for words in (
+        ("ps", "--format", "<{{.Labels}}>"),
+        ("inspect", "-f", "<{{.Config.Labels}} {{.Config.Env}}>", "it"),
+    ):
+        with ptyd.terminal("ptyd", *words) as user:
+            assert user.finish() == 0
+            assert shown.encode() in user.rest
+            assert not {0x1B, 0x9B} & {*user.rest}
+
+        assert word.encode() in ptyd(*words).out
+
+
 def test_the_size_of_what_was_written(ptyd: Ptyd, tmp_path: Path) -> None:
     """Of what the box wrote on its root, not of what it was given."""
     root = make_root(tmp_path / "small")
