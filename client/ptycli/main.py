@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
@@ -90,6 +91,8 @@ def main() -> NoReturn:
     from ptyc.stdio import open_missing
 
     open_missing()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # an argument's bytes, whatever they are
     code = dispatch(sys.argv[1:])
     try:
         sys.stdout.flush()  # what was printed before a failure
