@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
-import io
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import TextIOWrapper
     from types import FrameType
 
 VERBS: Final = {
@@ -91,8 +91,8 @@ def main() -> NoReturn:
     from ptyc.stdio import open_missing
 
     open_missing()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # an argument's bytes, whatever they are
+    # An argument's bytes are printed as they are, whatever they are.
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="surrogateescape")
     code = dispatch(sys.argv[1:])
     try:
         sys.stdout.flush()  # what was printed before a failure
