@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -92,11 +93,16 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
-def printable(text: str) -> str:
-    """Return text that cannot drive the terminal it is printed on."""
+def printable(text: str, but: str = "") -> str:
+    """Return text that cannot drive the terminal it is printed on; ``but`` characters stay."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return "".join(char if char.isprintable() or char in but else "?" for char in text)
+
+
+def for_stdout(text: str) -> str:
+    """Return text as it is for a program, printable for a terminal: labels are anybody's."""
+    return printable(text, but="\n\t") if sys.stdout.isatty() else text
 
 
 def is_utf8(text: str) -> bool:

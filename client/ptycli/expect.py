@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from ptycli.arguments import Failure, Parser, seconds, session_of
+from ptycli.arguments import Failure, Parser, printable, seconds, session_of
 from ptycli.container import find
 
 PATIENCE: Final = 60.0
@@ -52,10 +52,5 @@ def main(arguments: list[str]) -> int:
         print(f"ptyd expect: not found in {options.timeout:g} s", file=sys.stderr)
         return TIME_OVER
     if not options.quiet:
-        print(_shown(found.match[0]))
+        print(printable(found.match[0], but="\n\t"))  # half a sequence is text to a pattern
     return 0
-
-
-def _shown(text: str) -> str:
-    """Return lines that cannot drive the terminal: half a sequence is text to a pattern."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import Failure, Parser, printable
+from ptycli.arguments import Failure, Parser, for_stdout, printable
 from ptycli.container import find
 from ptycli.description import describe
 from ptycli.row import written
@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> int:
             found.append(look(name, size=options.size))
         except Failure as failure:  # of the others everything is shown, as docker does
             print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
-            code = failure.exit_code
+            code = 1
     if render is None and found:
         print(json.dumps(found, indent=2))
     elif render is not None:
-        print("".join(f"{render(each)}\n" for each in found), end="")
+        print(for_stdout("".join(f"{render(each)}\n" for each in found)), end="")
     return code
 
 

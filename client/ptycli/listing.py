@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import printable
+from ptycli.arguments import for_stdout, printable
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -68,7 +68,7 @@ class Listing:
             print(to_json(row))
         else:
             assert self._template is not None
-            print(self._template.render(row))
+            print(for_stdout(self._template.render(row)))
 
     def _table(self, rows: Iterable[Mapping[str, Any]]) -> list[Sequence[str]]:
         if self._template is None:

@@ -7,10 +7,11 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import TextIOWrapper
     from types import FrameType
 
 VERBS: Final = {
@@ -90,6 +91,8 @@ def main() -> NoReturn:
     from ptyc.stdio import open_missing
 
     open_missing()
+    # An argument's bytes are printed as they are, whatever they are.
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="surrogateescape")
     code = dispatch(sys.argv[1:])
     try:
         sys.stdout.flush()  # what was printed before a failure

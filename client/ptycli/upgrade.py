@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ptycli.arguments import Failure, Parser
+from ptycli.arguments import Failure, Parser, printable
 from ptycli.container import Container, every, find, signal_keeper, wait_for_keeper
 from ptykeep import installation
 from ptykeep.installation import Installation, chosen, here
@@ -133,7 +133,7 @@ def release_of(container: Container) -> str:
     head, _, body = answer.partition(b"\r\n\r\n")
     try:
         fields: Any = json.loads(body) if head.startswith(b"HTTP/1.1 200 ") else {}
-        return str(fields["Version"])
+        return printable(str(fields["Version"]))
     except (ValueError, KeyError, TypeError):
         return _UNKNOWN
 
@@ -146,4 +146,4 @@ def last_line(path: str) -> str:
     except OSError:
         return "no log"
     line = next((line for line in reversed(lines) if line.strip()), "no word of it")
-    return "".join(char if char.isprintable() else "?" for char in line)[:200]
+    return printable(line)[:200]

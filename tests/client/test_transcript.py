@@ -138,6 +138,14 @@ def test_asciicast_is_the_text(items: list[Printed]) -> None:
     assert sum(event[0] for event in events) <= sum(max(0, step) for step in steps) / 1e6 + 1e-6
 
 
+@pytest.mark.parametrize(("kind", "end"), [(TERMINAL, "\n"), (STDOUT, "\r\n"), (STDERR, "\r\n")])
+def test_asciicast_is_for_a_terminal(kind: int, end: str) -> None:
+    """Which makes line ends of newlines; of a program on pipes nobody has."""
+    said = transcript(Asciicast({}, rows=1, cols=2), [Printed(kind, NOW, b"a\nb\n")])
+
+    assert json.loads(said.splitlines()[1]) == [0, "o", f"a{end}b{end}"]
+
+
 def test_asciicast_is_text_whatever_was_run() -> None:
     """A command line is bytes, as a file's name is; JSON has no place for half a surrogate."""
     said = transcript(Asciicast({"command": "echo \udcff"}, rows=1, cols=2), [])

@@ -358,6 +358,16 @@ def test_a_full_disk_behind_our_output_is_one_line(ptyd: Ptyd) -> None:
             assert silent.returncode == 125
 
 
+def test_bytes_that_are_no_text_are_told_as_they_are(ptyd: Ptyd) -> None:
+    """Also where Python is strict about them: in every locale but C and POSIX."""
+    strict = {"PYTHONIOENCODING": "utf-8:strict"}
+    ptyd("run", "--name", "it", "echo", "\udcff")
+
+    assert ptyd("inspect", "-f", "{{.Args}}", "it", **strict) == (0, b"[\xff]\n", "")
+    assert ptyd("ps", "-a", "--format", "\udcff", **strict).out == b"\xff\n"
+    assert ptyd("export", "it", **strict).code == 0
+
+
 def test_what_a_line_quotes_drives_no_terminal(ptyd: Ptyd, tmp_path: Path) -> None:
     """Not even a file's name."""
     ptyd("run", "--name", "it", "true")

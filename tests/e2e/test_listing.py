@@ -137,12 +137,12 @@ def test_ps_lists_what_is_broken(ptyd: Ptyd) -> None:
         (["ps", "--last", "x"], 125, "--last"),
         (["ps", "--foramt", "json"], 125, "did you mean --format?"),
         (["ps", "x"], 125, "unrecognized arguments: x"),
-        (["inspect", "alvie"], 125, "did you mean alive?"),
+        (["inspect", "alvie"], 1, "did you mean alive?"),
         (["inspect", "--format", "{{.State.Statsu}}", "alive"], 1, "did you mean .Status?"),
         (["inspect", "--type", "network", "alive"], 125, "--type"),
-        (["inspect", ""], 125, "no such container"),
-        (["inspect", "../alive"], 125, "no such container"),
-        (["inspect", "a\x1b[31m\nb"], 125, "no such container"),
+        (["inspect", ""], 1, "no such container"),
+        (["inspect", "../alive"], 1, "no such container"),
+        (["inspect", "a\x1b[31m\nb"], 1, "no such container"),
         (["inspect"], 125, "NAME"),
     ],
     ids=range(17),
@@ -209,6 +209,23 @@ def test_inspect_shows_those_that_are_there(ptyd: Ptyd) -> None:
     assert done.code != 0
     assert [each["Name"] for each in json.loads(done.out)] == ["it"]
     assert [line.split()[-1] for line in done.err.splitlines()] == ["nobody", "nowhere"]
+
+
+def test_a_template_drives_no_terminal(ptyd: Ptyd) -> None:
+    """Labels and variables are anybody's; a program is given them as they are."""
+    word = "a\x1b[31m\x9b32m\tb"
+    ptyd.start("--name", "it", "--label", f"k={word}", "-e", f"K={word}", "sleep", "1000")
+    shown = "a?[31m?32m"
+    for words in (
+        ("ps", "--format", "<{{.Labels}}>"),
+        ("inspect", "-f", "<{{.Config.Labels}} {{.Config.Env}}>", "it"),
+    ):
+        with ptyd.terminal("ptyd", *words) as user:
+            assert user.finish() == 0
+            assert shown.encode() in user.rest
+            assert not {0x1B, 0x9B} & {*user.rest}
+
+        assert word.encode() in ptyd(*words).out
 
 
 def test_the_size_of_what_was_written(ptyd: Ptyd, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """asciicast v3 (docs.asciinema.org/manual/asciicast/v3): a header, then timed events, as JSON.
 
-Output is Unicode there: bytes that are not UTF-8 become U+FFFD. A time is the distance to the event
-before; where the clock was set back it is 0.
+Output is Unicode there, for a terminal: bytes that are not UTF-8 become U+FFFD, newlines of a
+program on pipes get the carriage return that a terminal would have given them. A time is the
+distance to the event before; where the clock was set back it is 0.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import codecs
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from ptyd.journal.index import EXIT, RESIZE, START
+from ptyd.journal.index import EXIT, RESIZE, START, TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,8 @@ class Asciicast:
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
             self._decoders[kind] = decoder
         text = decoder.decode(data)
+        if kind != TERMINAL:  # no terminal has made line ends of its newlines
+            text = text.replace("\n", "\r\n")
         return self._begin(time_ns) + (self._event(time_ns, "o", text) if text else b"")
 
     def mark(self, record: Record) -> bytes:
