@@ -275,3 +275,14 @@ def it_is(client: WireClient, rows: int, cols: int) -> bool:
     """Tell whether a client was told of that size last."""
     sizes = [(each["rows"], each["cols"]) for each in client.events if "rows" in each]
     return sizes[-1:] == [(rows, cols)]
+
+
+def test_start_at_a_terminal(ptyd: Ptyd) -> None:
+    """Attached and typing, in a window that the program has from the start."""
+    ptyd("create", "--name", "it", "bash", "--norc")
+    for number in (1, 2):
+        with ptyd.terminal("ptyd", "start", "-ai", "it", size=(31, 97)) as user:
+            user.type("stty size; exit 3\r")
+            user.sees("31 97")
+            assert user.finish() == 3
+        assert ptyd.container("it").state()["epoch"] == number
