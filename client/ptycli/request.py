@@ -32,6 +32,8 @@ def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
     if verb == "run":
         add("-d", "--detach", action="store_true", help="print the id and return")
         _add_attach_options(add)
+    else:
+        parser.set_defaults(detach=True, known_as=None, detach_keys="")
     add("-i", "--interactive", action="store_true", help="keep stdin open (default)")
     add("-t", "--tty", action="store_true", default=None, help="give the program a terminal")
     add("--no-tty", dest="tty", action="store_false", help="three pipes, stderr apart")
@@ -71,7 +73,6 @@ def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
     add("--metrics", action="store_true", help="GET /metrics for all who reach the listener")
     add("--one-driver", action="store_true", help="one types at a time, others ask for the turn")
     life.add_options(add)
-    parser.set_defaults(detach=verb == "create", known_as=None, detach_keys="")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
