@@ -55,6 +55,8 @@ def export_to_file(source: Source, form: Format, path: str) -> int:
             return export(source, form, place.fileno())
     path = os.path.realpath(path)
     unfinished = f"{path}.{os.getpid()}.new"
+    if isinstance(form, Typescript):
+        form.keep_timing()
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:

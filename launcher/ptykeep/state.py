@@ -103,8 +103,10 @@ def socket_dir(dirs: Dirs, container: str) -> str:
 
 
 def list_containers(dirs: Dirs) -> list[str]:
+    """Return the ids; what is no folder there is none of ours."""
     try:
-        return sorted(os.listdir(f"{dirs.data}/containers"))
+        with os.scandir(f"{dirs.data}/containers") as entries:
+            return sorted(each.name for each in entries if each.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
 

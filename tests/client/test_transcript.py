@@ -181,6 +181,7 @@ def test_asciicast_has_the_size_the_resizes_and_the_exit() -> None:
 def test_typescript_is_the_bytes(items: list[Printed]) -> None:
     """Between its first line and its last; the timing counts every byte."""
     form = Typescript('sh -c "x\n"', rows=24, cols=80)
+    form.keep_timing()
     said = transcript(form, items)
     first, _, rest = said.partition(b"\n")
     timing = [line.split() for line in form.take_timing().decode().splitlines()]

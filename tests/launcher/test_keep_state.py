@@ -233,6 +233,15 @@ def test_removal_gives_everything_back(dirs: Dirs) -> None:
     assert bases[1] - bases[0] == RANGE_STRIDE
 
 
+def test_what_is_no_folder_is_no_container(dirs: Dirs) -> None:
+    """A stray file beside them, or a link to somewhere, harms nobody."""
+    (Path(dirs.data) / "containers" / IDS[0]).mkdir(parents=True)
+    (Path(dirs.data) / "containers" / "stray").touch()
+    (Path(dirs.data) / "containers" / IDS[1]).symlink_to("/")
+
+    assert state.list_containers(dirs) == [IDS[0]]
+
+
 def test_readers_see_the_old_file_or_the_new(tmp_path: Path) -> None:
     """Never a part, never nothing, and nobody else's eyes."""
     path = str(tmp_path / "state.json")

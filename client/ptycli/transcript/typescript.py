@@ -23,13 +23,18 @@ class Typescript:
         self._time_ns = 0
         self._has_begun = False
         self._exit: Record | None = None
-        self._timing: list[str] = []
+        self._timing: list[str] | None = None
+
+    def keep_timing(self) -> None:
+        """Keep what :meth:`take_timing` returns from now on: a line for each piece."""
+        self._timing = []
 
     def feed(self, kind: int, time_ns: int, data: bytes) -> bytes:  # noqa: ARG002 - a Format
         said = self._begin(time_ns)
         passed_us = max(0, time_ns - self._time_ns) // 1000
         self._time_ns = time_ns
-        self._timing.append(f"{passed_us // 10**6}.{passed_us % 10**6:06} {len(data)}\n")
+        if self._timing is not None:
+            self._timing.append(f"{passed_us // 10**6}.{passed_us % 10**6:06} {len(data)}\n")
         return said + data
 
     def mark(self, record: Record) -> bytes:
@@ -51,7 +56,7 @@ class Typescript:
 
     def take_timing(self) -> bytes:
         """Return the lines that say when the bytes since the last call were printed."""
-        lines, self._timing = self._timing, []
+        lines, self._timing = self._timing or [], []
         return "".join(lines).encode()
 
     def _begin(self, time_ns: int) -> bytes:
