@@ -49,8 +49,8 @@ def test_standard_descriptors_may_be_closed(ptyd: Ptyd, closed: str) -> None:
     assert (detached.returncode, len(detached.stdout)) == (0, 65 * open_out)
     assert (listed.returncode, listed.stderr) == (0, b"")
     assert (b"there" in listed.stdout) == open_out
-    for failed in (attached, wrong):
-        assert (failed.returncode, failed.stdout) == (125, b"")
+    for failed, code in ((attached, 125), (wrong, 1)):
+        assert (failed.returncode, failed.stdout) == (code, b"")
         assert len(failed.stderr.splitlines()) == open_err
 
 
