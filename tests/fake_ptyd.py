@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import queue
+import struct
+import termios
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -108,6 +111,11 @@ class Peer:
     def close(self, code: int, reason: str = "") -> None:
         self.connection.close(code, reason)
         self.done.set()
+
+    def has_sent_all(self) -> bool:
+        """Tell whether the client's kernel has everything: an abort throws the rest away."""
+        unsent = fcntl.ioctl(self.connection.socket, termios.TIOCOUTQ, bytes(4))
+        return struct.unpack("i", unsent) == (0,)
 
     def abort(self) -> None:
         """Break the connection as a crash would."""

@@ -219,6 +219,7 @@ def test_the_last_bytes_are_shown_without_a_connection(server: FakePtyd, start: 
     data = b"z" * 900_000
     peer.send(wire.Output(len(data), data))
     peer.event("exited", end=len(data), status=4)
+    wait_until(peer.has_sent_all)
     peer.abort()
     output, errors = process.communicate(timeout=TIMEOUT)
 

@@ -41,6 +41,7 @@ class RawClient:
         self._respondent = Respondent(session, self.number, b"", able=False)
         self._head: bytes | None = b""
         self._decide: asyncio.TimerHandle | None = None
+        self._between = b""  # typed while nothing runs, for the next epoch
         self._ended = False
         self._full = False
         self.cursor = session.output.replay_start()
@@ -97,9 +98,14 @@ class RawClient:
         self._typist = session.input.typist(os.urandom(16))
         self._typist.sender = self
         self._respondent = Respondent(session, self.number, b"", able=False)
-        if not self._ended:
-            session.add(self)
-            self.push()
+        if self._ended:
+            return
+        session.add(self)
+        self._channel.resume_reading()
+        typed, self._between = self._between, b""
+        if typed:
+            self._type(typed)
+        self.push()
 
     def writable(self) -> None:
         self._full = False
@@ -145,6 +151,10 @@ class RawClient:
     def _type(self, data: bytes) -> None:
         if self._session.people.one_driver:
             return  # there is no asking for a turn here
+        if self._session.again:
+            self._between += data
+            self._channel.pause_reading()
+            return
         self._session.on_typing(self)
         position = self._typist.position
         self._session.input.feed(self._typist, position, data, self._respondent.filter)
