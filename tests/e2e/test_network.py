@@ -120,6 +120,11 @@ def ask(world: sw.World, address: str, port: int, *, on_host: bool) -> str:
             return errno.errorcode.get(error.errno or 0, str(error))
 
 
+def await_server(world: sw.World, port: int) -> None:
+    """Wait until what has just been started in the box listens."""
+    wait_until(lambda: ask(world, "127.0.0.1", port, on_host=True) == "from inside")
+
+
 @every_case
 def test_the_world_is_there_by_default(there: Ptyd, world: sw.World) -> None:
     """TCP and UDP, by address; what the other side sees is the host."""
@@ -243,6 +248,7 @@ def test_a_published_port_leads_into_the_box(there: Ptyd, world: sw.World) -> No
     container = there.start(*options, "--no-tty", "/usr/bin/python3", "-c", SERVER)
     found = container.state()["network"]["ports"][2]["port"]
     listed = there("ps").out.decode()
+    await_server(world, 8080)
     own = ask(world, "127.0.0.1", 8080, on_host=True)
     far = ask(world, sw.HOST, 8081, on_host=False)
     any_ = ask(world, "127.0.0.1", found, on_host=True)
@@ -262,6 +268,7 @@ def test_a_low_port_is_for_root_and_slirp4netns(there: Ptyd, world: sw.World, ca
     options = ("-p", "81:80", "--no-tty", "/usr/bin/python3", "-c", SERVER)
     if case == Case("root", "slirp4netns"):
         container = there.start(*options)
+        await_server(world, 81)
         answer = ask(world, "127.0.0.1", 81, on_host=True)
         container.remove()
 
@@ -289,6 +296,7 @@ def test_a_helper_that_dies_is_started_again(there: Ptyd, world: sw.World) -> No
     """With its ports; whoever asks meanwhile hears that it is down."""
     options = ("--no-tty", "-p", "8082:80", "/usr/bin/python3", "-c", SERVER)
     container = there.start(*options)
+    await_server(world, 8082)
     first = container.state()["network"]
     os.kill(first["pid"], signal.SIGKILL)
     wait_until(lambda: container.state()["network"].get("pid") not in (None, first["pid"]))
