@@ -9,7 +9,7 @@ from ptycli.arguments import Parser, printable
 from ptycli.container import every
 from ptycli.engine import NATIVE, RUNTIMES, is_installed
 from ptycli.image.store import list_trees
-from ptycli.inspect import renderer
+from ptycli.inspect import show_one
 from ptycli.stats import binary_size, memory_total
 from ptycli.template.value import is_list
 from ptycli.version import describe as describe_version
@@ -21,17 +21,13 @@ USAGE: Final = "ptyd info [-f FORMAT]"
 
 def main(arguments: list[str]) -> int:
     parser = Parser("info", "Show what there is on this host.", USAGE)
-    parser.add_argument("-f", "--format", default="", help="json, or a template")
-    options = parser.parse_args(arguments)
-    render = renderer(options.format)
-    described = describe()
-    if render is not None:
-        print(render(described))
-        return 0
+    return show_one(parser, arguments, describe, _tell)
+
+
+def _tell(described: dict[str, Any]) -> None:
     for name, value in described.items():
         shown = binary_size(value) if name == "MemTotal" else _say(value)
         print(printable(f"{name}: {shown}"))
-    return 0
 
 
 def describe() -> dict[str, Any]:

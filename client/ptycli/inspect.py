@@ -52,6 +52,23 @@ def renderer(form: str) -> Callable[[Any], str] | None:
     return Template(form).render
 
 
+def show_one(
+    parser: Parser,
+    arguments: list[str],
+    describe: Callable[[], dict[str, Any]],
+    tell: Callable[[dict[str, Any]], None],
+) -> int:
+    """Print one object as ``--format`` asks, else have it told in the verb's own words."""
+    parser.add_argument("-f", "--format", default="", help="json, or a template")
+    render = renderer(parser.parse_args(arguments).format)
+    described = describe()
+    if render is not None:
+        print(render(described))
+    else:
+        tell(described)
+    return 0
+
+
 def look(name: str, *, size: bool) -> dict[str, Any]:
     container = find(name)
     described = describe(container)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ptycli.arguments import Parser
 from ptycli.image.layout import own_platform
-from ptycli.inspect import renderer
+from ptycli.inspect import show_one
 
 USAGE: Final = "ptyd version [-f FORMAT]"
 _WIRE: Final = "ptyd.v1"
@@ -16,17 +16,13 @@ _WIRE: Final = "ptyd.v1"
 
 def main(arguments: list[str]) -> int:
     parser = Parser("version", "Show which ptyd this is.", USAGE)
-    parser.add_argument("-f", "--format", default="", help="json, or a template")
-    options = parser.parse_args(arguments)
-    render = renderer(options.format)
-    described = describe()
-    if render is not None:
-        print(render(described))
-        return 0
+    return show_one(parser, arguments, describe, _tell)
+
+
+def _tell(described: dict[str, Any]) -> None:
     print(f"ptyd {described['Client']['Version']}")
     for name, value in described["Client"].items():
         print(f" {name + ':':15}{value}")
-    return 0
 
 
 def describe() -> dict[str, Any]:

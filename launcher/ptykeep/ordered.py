@@ -14,6 +14,8 @@ from ptykeep.log import log
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ptykeep.keeper import Keeper
     from ptykeep.order import Caller
 
@@ -107,23 +109,22 @@ def _pause(keeper: Keeper) -> str:
         return f"{_name(keeper)} is not running"
     if keeper.paused:
         return f"{_name(keeper)} is paused already"
-    try:
-        keeper.epoch.hold()
-    except LaunchFailed as failure:
-        return f"{_name(keeper)}: {failure}"
-    keeper.save(status="paused")
-    return ""
+    return _freeze(keeper, keeper.epoch.hold, "paused")
 
 
 def _unpause(keeper: Keeper) -> str:
     """Let them go on, or say why not."""
     if not keeper.paused:
         return f"{_name(keeper)} is not paused"
+    return _freeze(keeper, keeper.epoch.release, "running")
+
+
+def _freeze(keeper: Keeper, act: Callable[[], None], status: str) -> str:
     try:
-        keeper.epoch.release()
+        act()
     except LaunchFailed as failure:
         return f"{_name(keeper)}: {failure}"
-    keeper.save(status="running")
+    keeper.save(status=status)
     return ""
 
 

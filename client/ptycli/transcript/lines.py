@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ptycli.moment import stamp
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ptyd.journal.index import Record
 
 
-class _Lines:
+class _Lines(ABC):
     """A format that writes entries."""
 
     is_plain = False
@@ -36,8 +37,9 @@ class _Lines:
     def _encode(self, entries: Iterable[Entry]) -> bytes:
         return b"".join(self.encode(entry) for entry in entries)
 
+    @abstractmethod
     def encode(self, entry: Entry) -> bytes:
-        raise NotImplementedError
+        """Return one entry as it is written."""
 
 
 class JsonFile(_Lines):
