@@ -116,7 +116,7 @@ class Container:
 
         Clients of ptyd.v1 come back, and are told in a new hello; raw ones do not notice.
         """
-        self._over, held = False, bool(session.holders)
+        self._over, held = False, bool(session.audience.holders)
         if self._lingers is not None:
             self._lingers.cancel()
         for websocket in list(self.websockets):
@@ -143,7 +143,7 @@ class Container:
     def remove_session(self, number: int) -> None:
         """Let go of a session that has long ended, as soon as nobody reads it any more."""
         session = self.sessions.get(number)
-        if session is not None and session.readers:
+        if session is not None and session.audience.readers:
             self._loop.call_later(LET_GO_AFTER, self.remove_session, number)
             return
         if session is not None:
@@ -201,7 +201,7 @@ class Container:
 
         But who has started it is on the way to it, or holds it.
         """
-        awaited = any(session.holders for session in self.sessions.values())
+        awaited = any(session.audience.holders for session in self.sessions.values())
         if self._over and not self.clients and not awaited:
             self.on_over()
 

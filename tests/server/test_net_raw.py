@@ -157,4 +157,4 @@ def test_a_client_that_vanishes_is_forgotten(served: Served) -> None:
     sock.close()
     served.write(1 << 20)
     journaled(served)
-    served.wait(lambda: not served.container.raw_clients and not served.session.readers)
+    served.wait(lambda: not served.container.raw_clients and not served.session.audience.readers)

@@ -109,7 +109,7 @@ def test_who_is_gone_before_its_reply_leaves_the_query_to_the_screen(served: Ser
     client = terminal(served)
     ask(served, client)
     client.close()
-    served.wait(lambda: not served.session.readers)
+    served.wait(lambda: not served.session.audience.readers)
 
     assert served.typed(6) == SCREENS % 1
     with client.again(lossless=False, answers=True) as again:
@@ -151,7 +151,7 @@ def test_who_has_answered_leaves_nothing_to_the_screen(served: Served) -> None:
     served.wait(lambda: all(query.due < 1e300 for query in answering._open))
     served.on_loop(lambda: [setattr(query, "due", 0.0) for query in answering._open])
     client.close()
-    served.wait(lambda: not served.session.readers)
+    served.wait(lambda: not served.session.audience.readers)
 
     assert_silence(served)
 

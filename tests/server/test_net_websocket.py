@@ -130,7 +130,7 @@ def test_what_is_no_good_first_message(served: Served, code: int, data: bytes) -
     client.socket.sendall(data)
 
     assert client.read_to_end()[0] == code
-    assert served.on_loop(lambda: served.session.readers) == []
+    assert served.on_loop(lambda: served.session.audience.readers) == []
 
 
 def test_who_only_acknowledges_is_heard_after_the_rest(served: Served) -> None:
@@ -209,7 +209,7 @@ def test_a_client_that_closes_is_answered(served: Served) -> None:
     client.socket.sendall(frame(CLOSE, struct.pack("!H", 1000)))
     closed = client.read_to_end()
     client.close()
-    served.wait(lambda: not served.container.websockets and not served.session.readers)
+    served.wait(lambda: not served.container.websockets and not served.session.audience.readers)
 
     assert closed[0] == 1000
 
@@ -218,7 +218,7 @@ def test_a_client_that_vanishes_is_forgotten(served: Served) -> None:
     """No close frame, no reason: readers and descriptors are gone all the same."""
     client = served.attached()
     client.close()
-    served.wait(lambda: not served.container.websockets and not served.session.readers)
+    served.wait(lambda: not served.container.websockets and not served.session.audience.readers)
     served.wait(lambda: not any(channel.is_open for channel in served.channels))
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ptyd.session import session as session_module
+from ptyd.session.audience import SLICE
 from ptyd.session.session import HOLD_LAG, LAST_OUTPUT, Session
 from ptywire import message as wire
 from ptywire.size import MAX_COLS, MAX_ROWS
@@ -151,7 +151,7 @@ def test_every_reader_sees_every_byte_and_every_event(
                         case ("gather", _):
                             run_until(loop, lambda: session.journal.end == program.written)
                 run_until(loop, lambda: session.journal.end == program.written)
-                session.wake()
+                session.audience.wake()
                 for start, eye in eyes:
                     seen = {e["end"]: e["rows"] for e in eye.events if e["event"] == "resized"}
 
@@ -287,7 +287,7 @@ class Slow:
     cursor, hold, framed, waits = 0, False, True, False
 
     def push(self) -> None:
-        until = time.monotonic() + 2 * session_module.SLICE
+        until = time.monotonic() + 2 * SLICE
         while time.monotonic() < until:
             pass
 
@@ -302,7 +302,7 @@ def test_who_was_served_already_is_served_again(
         for _ in range(3):
             session.add(Slow())
         session.start()
-        session.wake()
+        session.audience.wake()
         if news == "output":
             program.write_all(loop, 10)
         elif news == "resize":

@@ -80,7 +80,7 @@ def _of_session(session: Session) -> Iterator[Sample]:
     yield Sample("ptyd_journal_full", int(session.full), labels)
     for role, count in session.people.by_role().items():
         yield Sample("ptyd_clients", count, {**labels, "role": role})
-    lag = max((journal.end - reader.cursor for reader in session.readers), default=0)
+    lag = max((journal.end - reader.cursor for reader in session.audience.readers), default=0)
     yield Sample("ptyd_client_lag_max_bytes", max(0, lag), labels)
     yield Sample("ptyd_resyncs_total", session.pictures.resyncs, labels)
     yield Sample("ptyd_exits_total", session.epoch - 1 + has_ended, labels)

@@ -76,7 +76,7 @@ class Election:
             self._waiting.cancel()
 
     def _tell(self, number: int, *, answers: bool) -> None:
-        for reader in self._session.readers:
+        for reader in self._session.audience.readers:
             if reader.number == number:
                 reader.tell({"event": "answerer", "answers": answers})
 

@@ -98,7 +98,7 @@ class Pictures:
         self._idle = None
         grown = self._link.offset > self._read_to
         self._read_to = max(self._read_to, self._link.offset)
-        if self._session.readers or self._waiting or grown:
+        if self._session.audience.readers or self._waiting or grown:
             self._expect_use()
         else:
             self._link.close()

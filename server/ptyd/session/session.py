@@ -10,13 +10,13 @@ import fcntl
 import struct
 import termios
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from ptyd.journal.index import EXIT, RESIZE, START, Record
 from ptyd.journal.intake import Intake, open_intakes
 from ptyd.journal.journal import Full, Journal
 from ptyd.screen.link import ScreenLink
+from ptyd.session.audience import Audience
 from ptyd.session.election import Election
 from ptyd.session.input import Input
 from ptyd.session.mark import Marks
@@ -24,7 +24,6 @@ from ptyd.session.output import Output
 from ptyd.session.people import People
 from ptyd.session.pictures import Pictures
 from ptyd.session.position import Positions
-from ptyd.session.reader import Expected, Reader
 from ptyd.session.resizing import Resizing
 from ptywire.message import Event, encode
 from ptywire.size import clamp
@@ -36,10 +35,9 @@ if TYPE_CHECKING:
 
     from ptyd.screen.link import Screens
     from ptyd.session.parting import Parting
+    from ptyd.session.reader import Reader
     from ptywire.size import Size
 
-SLICE: Final = 0.002
-"""Seconds of serving readers before input has its turn."""
 LAST_OUTPUT: Final = 256 << 10
 """Bytes read after the program's exit: its own last bytes are at most 14 KB deep in the terminal,
 and a grandchild may go on writing for ever."""
@@ -81,10 +79,9 @@ class Session:
         """Another epoch is to follow: nobody is told that this is the end."""
         self.journal = Journal(f"{folder}/journal", log_max)
         self.journal.open_for_writing()
-        self.output = Output(loop, self.journal, tty=self.tty, on_settled=self.wake)
+        self.audience = Audience(loop, self._on_served)
+        self.output = Output(loop, self.journal, tty=self.tty, on_settled=self.audience.wake)
         self.marks = Marks()
-        self.readers: list[Reader] = []
-        self.holders: list[Reader] = []
         self.election = Election(self)
         self.people = People(one_driver=one_driver)
         self.sizes = Resizing(loop, size_policy, self.resize)
@@ -99,8 +96,6 @@ class Session:
         self.input = Input(loop, input_fd, Positions(fds["input"]), tty=self.tty)
         self._intakes = open_intakes(self.journal, fds, spliced=spliced)
         self._reading = False
-        self._round: deque[Reader] = deque()
-        self._another_round = False
         self.full = False
         self._retrying: asyncio.TimerHandle | None = None
         self._is_unwritten = self._is_new = False  # that it has started
@@ -111,7 +106,7 @@ class Session:
         self.parting: Parting | None = None
         self._recover()
         if awaits_holder and self._is_new:
-            self.holders.append(Expected(self.journal.end))
+            self.audience.expect(self.journal.end)
             loop.call_later(HOLDER_WITHIN, self._expect_nobody)
 
     def _recover(self) -> None:
@@ -184,12 +179,11 @@ class Session:
         if self.pictures.hold(end):
             return True
         # A small journal drops its oldest quarter at a time, and must not get as far as the reader.
-        limit = min(HOLD_LAG, self.journal.limit // 4)
-        return any(end - reader.rendered > limit for reader in self.holders)
+        return self.audience.are_holders_behind(end, min(HOLD_LAG, self.journal.limit // 4))
 
     def _on_output(self, intake: Intake) -> None:
-        if self._round:
-            return  # whoever keeps up has not been served yet; the next slice is on its way
+        if self.audience.is_being_served:
+            return  # whoever keeps up comes before what is new
         self._gather(intake)
         if self._exit_status is not None:
             self._finish()
@@ -203,68 +197,36 @@ class Session:
             self._set_full()
         moved = self.journal.end - start
         if moved:
-            framed = any(reader.framed for reader in self.readers)
-            if self.output.show(start, self.journal.end, framed=framed):
+            if self.output.show(start, self.journal.end, framed=self.audience.wants_frames):
                 self.pictures.answer()
             self.pictures.advance(self.journal.end)
-            self.wake()
+            self.audience.wake()
         return moved
 
-    def wake(self) -> None:
-        """Serve every reader, the one that typed last first."""
-        if self._round:
-            self._another_round = True  # some have had their turn and do not know the news
-        else:
-            self._round.extend([reader for reader in self.readers if not reader.waits])
-            self._serve()
-
-    def _serve(self) -> None:
-        deadline = time.monotonic() + SLICE
-        while self._round or self._another_round:
-            if not self._round:
-                self._another_round = False
-                self._round.extend([reader for reader in self.readers if not reader.waits])
-                continue
-            self._round.popleft().push()
-            if (self._round or self._another_round) and time.monotonic() >= deadline:
-                self.loop.call_soon(self._serve)
-                return
+    def _on_served(self) -> None:
         if self._reading and self._is_held():
             self._resume()
 
     # Readers
 
     def add(self, reader: Reader) -> None:
-        self.readers.append(reader)
+        self.audience.add(reader)
         if reader.hold:
-            self.holders.append(reader)
-            self._expect_nobody()
+            self._resume()
 
     def _expect_nobody(self) -> None:
-        """The expected holder is there, or will not come."""
-        self.holders = [reader for reader in self.holders if not isinstance(reader, Expected)]
+        self.audience.expect_nobody()
         self._resume()
 
     def remove(self, reader: Reader) -> None:
-        if reader in self.readers:
-            self.readers.remove(reader)
-        if reader in self.holders:
-            self.holders.remove(reader)
-        if reader in self._round:
-            self._round.remove(reader)
-        if not any(other.framed for other in self.readers):
+        self.audience.remove(reader)
+        if not self.audience.wants_frames:
             self.output.frames.clear()
         self._resume()
 
-    def prefer(self, reader: Reader) -> None:
-        """Serve this one first from now on: it typed."""
-        if self.readers and self.readers[0] is not reader and reader in self.readers:
-            self.readers.remove(reader)
-            self.readers.insert(0, reader)
-
     def on_typing(self, reader: Reader) -> None:
         """Serve who typed first, and let everybody know who it is."""
-        self.prefer(reader)
+        self.audience.prefer(reader)
         self.sizes.touch(reader.number)
         self.election.touch(reader.number)
         if self.people.note_typing(reader.number):
@@ -281,15 +243,7 @@ class Session:
         self._announcing = None
         # Once for all: it is long, and so are they.
         self.announcement = binary_frame(encode(Event(self.people.describe())))
-        self._tell_in_slices(deque(self.readers), self.announcement)
-
-    def _tell_in_slices(self, readers: deque[Reader], frame: bytes) -> None:
-        deadline = time.monotonic() + SLICE
-        while readers:
-            readers.popleft().tell_frame(frame)
-            if readers and time.monotonic() >= deadline:
-                self.loop.call_soon(self._tell_in_slices, readers, frame)
-                return
+        self.audience.tell(self.announcement)
 
     def on_screen_progress(self) -> None:
         """The screen has come nearer: the program may go on."""
@@ -318,7 +272,7 @@ class Session:
         self.size = size
         self.pictures.resized()
         fcntl.ioctl(self.pty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        self.wake()
+        self.audience.wake()
 
     # End
 
@@ -340,7 +294,7 @@ class Session:
         if was_to_follow and not again:  # those who were told so have not seen the end
             self.marks.add(Record(self.journal.end, time.time_ns(), EXIT, status))
         self.on_ended()
-        self.wake()
+        self.audience.wake()
 
     def _finish(self) -> None:
         """Read until nothing is left; end-of-file is never waited for, nor taken for the exit."""
@@ -365,7 +319,7 @@ class Session:
         self._resume()
         self.input.close()
         self.on_ended()  # before anybody is told: who has the status may be gone at once
-        self.wake()
+        self.audience.wake()
 
     # A full disk
 
