@@ -9,7 +9,8 @@ import struct
 import tempfile
 from typing import Final
 
-from ptycli.probe import Probe, Result, in_user_namespace, missing, ok
+from ptycli.probe import Probe, Result, in_user_namespace, limited, missing, ok
+from ptykeep import landlock
 from ptykeep.state import RANGE_FIRST, RANGE_LENGTH
 from ptylaunch import syscall as sc
 from ptylaunch.namespace import userns_hint
@@ -32,6 +33,7 @@ _BPF_LD_W_ABS: Final = 0x20
 _BPF_JEQ_K: Final = 0x15
 _BPF_RET_K: Final = 0x06
 _NR_OPENAT2: Final = 437  # the same on every architecture
+_LANDLOCK_ADVICE: Final = "boot a kernel with CONFIG_SECURITY_LANDLOCK, and landlock in lsm="
 
 
 def enter_namespaces(flags: int) -> None:
@@ -86,6 +88,20 @@ def _seccomp() -> Result:
             return ok("filters work")
         raise
     return missing("a filter was installed and does nothing", "choose a kernel with CONFIG_SECCOMP")
+
+
+def _landlock() -> Result:
+    """Enclose ourselves as a server is, and look outside."""
+    has = landlock.version()
+    if not has:
+        return limited("servers are not kept to their containers' folders", _LANDLOCK_ADVICE)
+    sc.prctl(sc.PR_SET_NO_NEW_PRIVS, 1)
+    landlock.enclose(readable="/dev", writable="/dev")
+    try:
+        os.listdir("/")
+    except PermissionError:
+        return ok(f"servers are kept to their containers' folders (version {has})")
+    return limited("it forbids nothing", _LANDLOCK_ADVICE)
 
 
 def _overlay() -> Result:
@@ -151,6 +167,7 @@ KERNEL_PROBES: Final = (
     Probe("namespaces", _namespaces, needed=True, advice="choose a kernel that has them all"),
     Probe("mounts", _mounts, needed=True, advice="Linux 5.12 or newer is needed"),
     Probe("seccomp", _seccomp, advice="choose a kernel with CONFIG_SECCOMP_FILTER"),
+    Probe("landlock", _landlock, advice=_LANDLOCK_ADVICE),
     Probe("overlay", _overlay, advice="Linux 5.11 with overlay is wanted for images and --rootfs"),
     Probe("idmapped mounts", _idmap, advice="root's -v wants a filesystem that can be idmapped"),
     Probe("splice", _splice, advice="bytes will be copied, which is slower"),

@@ -1,8 +1,8 @@
-"""What a server started by root is: a user id of its own, with nothing it could do as that.
+"""What a server is: started by root a user of its own, and whoever starts it, kept to its folder.
 
 The container's range of ids ends where its server's begins (``state.RANGE_STRIDE``): nobody else
 on the host has it. Some modules are imported late and may lie where only root can read, so the
-right to read is given up last.
+right to read is given up last, and with it all files but the container's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from ptykeep import landlock
 from ptylaunch import syscall as sc
 from ptylaunch.capability import NUMBERS
 from ptylaunch.privilege import drop_bounding
@@ -42,10 +43,11 @@ def assume(uid: int) -> None:
     sc.capset(_READ, _READ, 0)
 
 
-def forget_reading(uid: int) -> None:
-    """Give up that right as well: everything is imported."""
+def settle(uid: int) -> None:
+    """Give up that right as well, once, in the container's folder: everything is imported."""
     if uid:
         sc.capset(0, 0, 0)
+    landlock.enclose(readable=".", writable="sessions")
 
 
 def give(directory: str, uid: int) -> None:

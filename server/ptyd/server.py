@@ -66,6 +66,7 @@ class Server:
         self._tls = self._load_tls(hello.fields["options"])
         self._uid = int(hello.fields["uid"])
         identity.assume(self._uid)
+        self._is_settled = False
         self._spliced = can_splice(f"{self._container.directory}/sessions")
 
     def _load_tls(self, options: dict[str, Any]) -> ssl.SSLContext | None:
@@ -133,12 +134,8 @@ class Server:
         match packet.fields:
             case {"type": "session"} as fields:
                 self._container.add_session(fields, packet.fds, spliced=self._spliced)
-                # h11 and websockets take 40 ms: after the journal, before somebody waits for them.
-                with without("importlib.metadata"):
-                    importlib.import_module("ptyd.net.http")
-                importlib.import_module("ptyd.net.raw")
-                importlib.import_module("ptyd.net.static").page_at("/")
-                identity.forget_reading(self._uid)
+                if not self._is_settled:
+                    self._settle()
             case {"type": "exited", "session": int(number), "status": int(status)} as fields:
                 again = fields.get("again") is True
                 self._container.sessions[number].on_exit(status, again=again)
@@ -151,6 +148,15 @@ class Server:
             case _:
                 for fd in packet.fds:
                     os.close(fd)
+
+    def _settle(self) -> None:
+        """Import the rest, which takes 40 ms: after the journal, before somebody waits for it."""
+        with without("importlib.metadata"):
+            importlib.import_module("ptyd.net.http")
+        importlib.import_module("ptyd.net.raw")
+        importlib.import_module("ptyd.net.static").page_at("/")
+        identity.settle(self._uid)
+        self._is_settled = True
 
     # Clients
 

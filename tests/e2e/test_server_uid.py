@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ptykeep import landlock
 from ptykeep.state import RANGE_FIRST
 from waiting import wait_until
-from wire_client import Place, WireClient
+from wire_client import Place, Refusal, WireClient
 
 if TYPE_CHECKING:
     from ptyd_user import Container, Ptyd
@@ -70,3 +72,29 @@ def test_links_are_minted_and_withdrawn_while_it_runs(ptyd: Ptyd) -> None:
         assert shared <= {"tokens.json"}
         assert ptyd("share", "--revoke", container.name).code == 0
         assert client.read_to_end(30)[0] == 4003
+
+
+def test_it_reads_nothing_but_its_container(ptyd: Ptyd) -> None:
+    """Where the kernel has Landlock a server that was taken over still has no other file.
+
+    Tokens that lie elsewhere are not read, though everybody may read them there.
+    """
+    container = ptyd.start("cat")
+    link = container.link()
+    with container.attach(link):
+        pass
+    tokens = Path(container.described["Paths"]["Directory"]) / "tokens.json"
+    with tempfile.TemporaryDirectory(prefix="ptyd-tokens-") as folder:
+        elsewhere = Path(folder, "tokens.json")
+        elsewhere.write_bytes(tokens.read_bytes())
+        Path(folder).chmod(0o755)
+        elsewhere.chmod(0o644)
+        tokens.unlink()
+        tokens.symlink_to(elsewhere)
+        try:
+            with WireClient(Place.of_link(link)):
+                opened = True
+        except Refusal:
+            opened = False
+
+    assert opened == (landlock.version() == 0)

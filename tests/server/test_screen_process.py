@@ -6,116 +6,36 @@ import base64
 import itertools
 import os
 import select
-import signal
-import socket
-import sys
 import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import leaks
-import ptyd
-import ptykeep
-from ptyd.journal.index import RESIZE, TERMINAL
+from ptyd.journal.index import RESIZE
 from ptyd.journal.journal import MIN_LIMIT, Journal
 from ptyd.screen.content import TooLarge
 from ptyd.screen.emulator import Emulator
 from ptyd.screen.grid import Grid
 from ptyd.screen.process import LARGEST_SCREEN, fitting
-from ptykeep.protocol import receive, send
+from ptykeep.protocol import receive
 from ptywire.message import MAX_MESSAGE
+from screen_process import COLS, KEEP, ROWS, Screen, write
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROWS, COLS = 10, 40
-KEEP = MIN_LIMIT // 8
-MAIN = os.path.join(os.path.dirname(ptyd.__file__), "screen", "__main__.py")
 SEALS = 0xF  # all of them: seal, shrink, grow, write (fcntl(2))
 F_GET_SEALS = 1034
 
 
-class Screen:
-    """The server's side of a screen process."""
-
-    def __init__(self) -> None:
-        self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        homes = {os.path.dirname(os.path.dirname(each.__file__)) for each in (ptyd, ptykeep)}
-        path = ":".join([*homes, *(each for each in sys.path if each.endswith("site-packages"))])
-        fd = theirs.fileno()
-        spare = os.dup(fd)  # posix_spawn's dup2 clears close-on-exec only where the numbers differ
-        self.pid = os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", MAIN],
-            {
-                "PTYD_PATH": path,
-                "PTYD_DIRECTORY": "/",
-                "PTYD_UID": "0",
-                "PTYD_KEEPER": str(os.getpid()),
-            },
-            file_actions=[(os.POSIX_SPAWN_DUP2, spare, 3)],
-        )
-        os.close(spare)
-        theirs.close()
-        self.packets: list[dict[str, Any]] = []
-        self.asked = 0
-
-    def send(self, kind: str, **fields: Any) -> None:
-        send(self.sock, {"type": kind, **fields})
-
-    def open(self, folder: Path, rows: int = ROWS, cols: int = COLS) -> None:
-        self.send("open", folder=str(folder), rows=rows, cols=cols, scrollback=1000, keep=KEEP)
-
-    def expect(self, kind: str) -> dict[str, Any]:
-        """Return the next packet of a kind; a snapshot's bytes are its ``data``."""
-        while True:
-            assert select.select([self.sock], [], [], PATIENCE)[0], f"no {kind} came"
-            packet = receive(self.sock)
-            assert packet is not None, "the screen is gone"
-            self.packets.append(packet.fields)
-            for fd in packet.fds:
-                with open(fd, "rb") as file:
-                    packet.fields["data"] = file.read()
-            if packet.fields["type"] == kind:
-                return packet.fields
-
-    def snapshot(self, at_least: int, scrollback: int = 1000) -> dict[str, Any]:
-        self.asked += 1
-        self.send("snapshot", id=self.asked, at_least=at_least, scrollback=scrollback)
-        fields = self.expect("snapshot")
-
-        assert fields["id"] == self.asked
-        assert fields["size"] == len(fields["data"])
-        return fields
-
-    def shown(self, at_least: int) -> list[str]:
-        """Return the rows of text that a snapshot shows."""
-        fields = self.snapshot(at_least)
-        emulator = Emulator(fields["rows"], fields["cols"])
-        emulator.feed(fields["data"])
-        return emulator.text()
-
-    def end(self) -> int:
-        """Close the socket, wait, and return the exit status."""
-        self.sock.close()
-        pid, self.pid = self.pid, 0
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-    def close(self) -> None:
-        self.sock.close()
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-
-
 @pytest.fixture
-def screen() -> Iterator[Screen]:
+def screen(tmp_path: Path) -> Iterator[Screen]:
     with leaks.checked():
-        started = Screen()
+        started = Screen(tmp_path)
         try:
             yield started
         finally:
@@ -124,18 +44,10 @@ def screen() -> Iterator[Screen]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal(str(tmp_path / "journal"), limit=MIN_LIMIT)
+    opened = Journal(str(tmp_path / "sessions" / "journal"), limit=MIN_LIMIT)
     opened.open_for_writing()
     yield opened
     opened.close()
-
-
-def write(journal: Journal, data: bytes) -> int:
-    """Append all of ``data`` in pieces as a server would; return the end."""
-    for at in range(0, len(data), 1000):
-        journal.label(TERMINAL)
-        assert journal.append(data[at : at + 1000]) == len(data[at : at + 1000])
-    return journal.end
 
 
 def lines(first: int, count: int) -> bytes:
@@ -163,14 +75,14 @@ def test_a_snapshot_shows_the_journal(screen: Screen, journal: Journal) -> None:
 
 def test_a_snapshot_fits_a_message(screen: Screen, tmp_path: Path) -> None:
     """With less history, where every cell has colours of its own."""
-    journal = Journal(str(tmp_path / "journal"), limit=16 << 20)
+    journal = Journal(str(tmp_path / "sessions" / "journal"), limit=16 << 20)
     journal.open_for_writing()
     colours = [b"\x1b[38;2;1;%d;3;48;2;4;5;%dm#" % (n % 256, n // 256) for n in range(40_000)]
     end = write(
         journal, b"".join(b"".join(colours[at : at + 39]) + b"\r\n" for at in range(0, 40_000, 39))
     )
     journal.close()
-    screen.open(tmp_path / "journal")
+    screen.open(tmp_path / "sessions" / "journal")
     fields = screen.snapshot(end)
     less = screen.snapshot(end, scrollback=10)
 
@@ -323,7 +235,9 @@ def test_states_are_kept_beside_segments(screen: Screen, journal: Journal) -> No
     assert modes == {0o600}
 
 
-def test_a_cold_start_uses_the_newest_state(screen: Screen, journal: Journal) -> None:
+def test_a_cold_start_uses_the_newest_state(
+    screen: Screen, journal: Journal, tmp_path: Path
+) -> None:
     """What is before it is not read: it may be anything."""
     screen.open(journal.folder)
     screen.send("end", end=0)
@@ -335,7 +249,7 @@ def test_a_cold_start_uses_the_newest_state(screen: Screen, journal: Journal) ->
     for segment in journal.segments[:-1]:
         with open(segment.path + ".out", "r+b") as file:
             file.write(b"x" * (segment.end - segment.start))
-    second = Screen()
+    second = Screen(tmp_path)
     try:
         second.open(journal.folder)
 

@@ -27,7 +27,7 @@ def main() -> None:
         )
 
         warm_up()
-        identity.forget_reading(uid)
+        identity.settle(uid)
         screen = Screen(server)
         try:
             screen.run()
