@@ -153,6 +153,7 @@ class Server:
         """Import the rest, which takes 40 ms: after the journal, before somebody waits for it."""
         with without("importlib.metadata"):
             importlib.import_module("ptyd.net.http")
+        importlib.import_module("ptyd.net.metrics")
         importlib.import_module("ptyd.net.raw")
         importlib.import_module("ptyd.net.static").page_at("/")
         identity.settle(self._uid)
