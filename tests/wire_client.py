@@ -96,7 +96,7 @@ class WireClient:
         self.output = bytearray()
         self.errors = bytearray()
         self.order = bytearray()
-        """Output, stderr and events in the order they came, one letter each: o, e, !."""
+        """What has a place in the journal as it came, one letter each: o, e, and ! for events."""
         self.snapshots = 0
         self.offset = -1
         self.position = self.taken = 0
@@ -293,7 +293,8 @@ class WireClient:
         elif event["event"] in ("exited", "resized"):
             assert event["end"] == self.offset, "an event out of its place"
         self.events.append(event)
-        self.order += b"!"
+        if "end" in event:  # clients and the like come at any time
+            self.order += b"!"
 
     # Leaving and coming back
 

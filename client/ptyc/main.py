@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from ptyc.address import Target
 
-_INTERRUPTED: Final = 130
 _STARTS: Final = ("snapshot", "start", "end")
 _EPILOG: Final = """\
 TARGET is the NAME of a container on this machine, NAME/N for one of its other sessions, HOST:PORT,
@@ -37,6 +37,9 @@ class _Parser(argparse.ArgumentParser):
         """One line, and docker's exit status for a command line that cannot be."""
         self.exit(FAILED, f"ptyc: {message}; ptyc --help says more\n")
 
+    def print_help(self, file: object = None) -> None:  # noqa: ARG002 - argparse calls it so
+        _print(self.format_help())
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``ptyc``; return its exit status."""
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         line = str(error)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for a user
         line = f"internal error, please report it: {type(error).__name__}: {error}"
     print(f"ptyc: {line}", file=sys.stderr)
@@ -160,8 +163,23 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version  # 20 ms, only for this
 
-        print(f"ptyc {version('ptyd')}")
+        _print(f"ptyc {version('ptyd')}\n")
         parser.exit()
+
+
+def _print(text: str) -> None:
+    """Print on standard output; raise ValueError with a line where that cannot be.
+
+    By a stream of our own: what sys.stdout could not write Python would try once more at its end,
+    and exit with 120.
+    """
+    try:
+        with open(1, "w", encoding="utf-8", closefd=False) as out:
+            out.write(text)
+    except BrokenPipeError:
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        raise ValueError(f"cannot write to standard output: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -69,6 +69,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Failure(f"{message}; see {self.prog} --help")
 
+    def print_help(self, file: object = None) -> None:  # noqa: ARG002 - argparse calls it so
+        """Print on standard output; argparse's own forgives a full disk."""
+        print(self.format_help(), end="")
+
     def _meant(self, flag: str) -> str:
         return meant(flag.partition("=")[0], self.flags()) if flag.startswith("--") else ""
 
@@ -163,7 +167,19 @@ def natural(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Return seconds: a number from 0 on, with a part if need be."""
-    match = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text)
-    if match is None:
-        raise Failure(f"{text}: seconds are a number from 0 on")
+    return _decimal(text, "seconds are a number from 0 on")
+
+
+def factor(text: str) -> float:
+    """Return how many times as much: a number above 0."""
+    wanted = "a number above 0 is wanted, like 2 or 0.5"
+    number = _decimal(text, wanted)
+    if not number:
+        raise Failure(f"{text}: {wanted}")
+    return number
+
+
+def _decimal(text: str, wanted: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
+        raise Failure(f"{text}: {wanted}")
     return float(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure
 from ptycli.engine import NATIVE
-from ptycli.logs import load
+from ptycli.journal import load
 from ptycli.row import network_mode
 from ptycli.template.value import Map
 

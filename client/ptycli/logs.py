@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from ptycli.arguments import Failure, Parser
+from ptycli.arguments import Parser
 from ptycli.transcript.format import Raw
 from ptycli.transcript.outlet import Outlet
 from ptycli.transcript.selection import CHUNK, Selection, Tail, Window
@@ -18,11 +17,8 @@ if TYPE_CHECKING:
     import argparse
 
     from ptycli.transcript.format import Format
-    from ptyd.journal.journal import Journal
     from ptyd.journal.reader import Extent, Run
 
-_RACES: Final = 100
-"""Attempts to read the journal's list of segments before one of them is gone."""
 _FORMATS: Final = ("raw", "json-file", "cri", "asciicast", "typescript")
 _USAGE: Final = "ptyd logs [OPTIONS] NAME[/N]"
 
@@ -146,19 +142,3 @@ class Printer:
 def tell_of_gap(size: int) -> None:
     """Say that bytes are missing."""
     print(f"ptyd logs: {size} bytes were dropped here", file=sys.stderr, flush=True)
-
-
-def load(folder: str) -> Journal:
-    """Return what the journal holds; the session may drop its oldest segment while we look."""
-    from ptyd.journal.journal import Journal  # for inspect
-
-    for _ in range(_RACES):
-        journal = Journal(folder)
-        try:
-            journal.load()
-        except FileNotFoundError:
-            if not os.path.isdir(folder):
-                raise  # removed
-            continue
-        return journal
-    raise Failure(f"{folder} changes faster than it can be read")

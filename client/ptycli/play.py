@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ptycli.arguments import Failure, Parser, seconds
+from ptycli.arguments import Failure, Parser, factor, seconds
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.transcript.cast import Cast, Shown, read_cast
 from ptycli.transcript.player import Pace, Player
@@ -26,13 +26,11 @@ def main(arguments: list[str]) -> int:
         "ptyd play [--speed F] [--idle-limit S] [--from S] FILE|NAME[/N]",
     )
     add = parser.add_argument
-    add("-s", "--speed", type=seconds, default=1.0, metavar="F", help="times as fast")
+    add("-s", "--speed", type=factor, default=1.0, metavar="F", help="times as fast")
     add("-i", "--idle-limit", type=seconds, metavar="S", help="no pause longer than S seconds")
     add("--from", dest="skip", type=seconds, default=0.0, metavar="S", help="at once up to there")
     add("source", metavar="FILE|NAME[/N]", help="a file if there is one, - is standard input")
     options = parser.parse_args(arguments)
-    if not options.speed:
-        raise Failure("--speed 0 never ends")
     sys.stdout.flush()
     try:
         with Interruption():

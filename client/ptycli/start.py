@@ -67,7 +67,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def complete(options: argparse.Namespace, container: Container) -> None:
     """Say how to attach: from the first byte of what is about to be started."""
-    from ptycli.logs import load
+    from ptycli.journal import load
 
     options.name = options.names[0]
     options.no_stdin = not options.interactive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ptylaunch.arguments import LATER, declare_commands, declare_general
@@ -50,6 +51,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise Refused(message)
+
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002
+        """Print help or a version; argparse's own forgives a full disk."""
+        sys.stdout.write(message)
 
 
 def _telling(convert: Callable[[str], Any]) -> Callable[[str], Any]:

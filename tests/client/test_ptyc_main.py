@@ -171,3 +171,38 @@ def test_start_up_is_lean() -> None:
     imported = set(result.stdout.split())
 
     assert imported.isdisjoint({"asyncio", "ssl", "prompt_toolkit", "websockets", "subprocess"})
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line(flag: str, unbuffered: str) -> None:
+    """Also for what the parser prints, however Python buffers it."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*MODULE, flag],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+
+    line = "ptyc: cannot write to standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (125, line)
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    """``ptyc --help | true``: 128 and SIGPIPE, as if the signal had ended it."""
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    done = subprocess.run(
+        [*MODULE, "--help"],
+        stdout=write_fd,
+        stderr=subprocess.PIPE,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    os.close(write_fd)
+
+    assert (done.returncode, done.stderr) == (141, b"")

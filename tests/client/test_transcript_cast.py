@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ptycli.arguments import Failure
 from ptycli.transcript.asciicast import Asciicast
-from ptycli.transcript.cast import Shown, read_cast
+from ptycli.transcript.cast import LONGEST_LINE, Shown, read_cast
 from ptyd.journal.index import EXIT, RESIZE, TERMINAL, Record
 from written_journal import NOW, SECOND, Printed, printed
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def shown(lines: Sequence[bytes]) -> list[Shown]:
-    return list(read_cast("it", lines).shown)
+    return list(read_cast("it", io.BytesIO(b"".join(lines))).shown)
 
 
 @given(printed([TERMINAL]))
@@ -53,6 +54,16 @@ def test_a_line_that_was_cut_is_the_end() -> None:
     assert [each.data for each in found] == [b"a"]
 
 
+def test_a_line_without_an_end_is_not_read_to_it() -> None:
+    """The bound is told; a first line like that is of something else."""
+    endless = bytes(LONGEST_LINE + 2)
+
+    with pytest.raises(Failure, match="it: line 2 is longer than 16 MiB"):
+        shown([b'{"version": 3, "term": {}}\n', endless])
+    with pytest.raises(Failure, match="no asciicast"):
+        shown([endless])
+
+
 BAD_LINES = {
     "no-json": b"x",
     "empty": b"[]",
@@ -80,7 +91,7 @@ def test_no_other_file_is_a_recording(first: bytes) -> None:
     """Any header is one, or refused in one line."""
     said = ""
     try:
-        read_cast("it", [first + b"\n"])
+        read_cast("it", io.BytesIO(first.replace(b"\n", b"") + b"\n"))
     except Failure as failure:
         said = str(failure)
 

@@ -154,10 +154,12 @@ def test_the_containers_end_ends_them_all(anybody: Ptyd) -> None:
 def test_a_killed_server_loses_nothing_of_it(anybody: Ptyd) -> None:
     """The program goes on, its client resumes, byte-exact."""
     container = anybody.start(*WAITING)
-    script = "stty raw -echo; while read go; do seq 1 5000; done"
+    script = "stty raw -echo; echo raw; while read go; do seq 1 5000; done"
     anybody("exec", "-dt", container.name, "sh", "-c", script)
     printed = b"".join(b"%d\n" % number for number in range(1, 5001))
     client = container.attach(session=1)
+    client.read_until("raw\n")  # what is typed before that is echoed
+    client.output.clear()
     for _ in range(4):
         client.type("\n")
         client.wait_until(lambda c=client: len(c.output) == len(printed))

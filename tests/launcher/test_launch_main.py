@@ -126,3 +126,41 @@ def test_features_and_version_say_what_it_is() -> None:
     assert "user" in features["linux"]["namespaces"]
     assert "rbind" in features["mountOptions"]
     assert ptylaunch("--version").stdout.splitlines()[1] == "spec: 1.2.0"
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "run --help", "--version", "features", "list", "spec -f -"]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_our_output_is_one_line(words: str, unbuffered: str) -> None:
+    """And 1, however Python buffers it."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *words.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.endswith("No space left on device\n")
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    """``ptylaunch features | true``: 128 and SIGPIPE."""
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    done = subprocess.run(
+        [*COMMAND, "features"],
+        stdout=write_fd,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        check=False,
+    )
+    os.close(write_fd)
+
+    assert (done.returncode, done.stderr) == (141, b"")

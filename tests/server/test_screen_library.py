@@ -7,8 +7,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
-from ptyd.screen import ghostty_tables
+from ptyd.screen import ghostty_tables, library
+
+if TYPE_CHECKING:
+    import pytest
 
 _ROOT = Path(__file__).parents[2]
 _DRAW = """
@@ -59,3 +64,16 @@ def test_another_pyghostty_is_imported(tmp_path: Path) -> None:
 
     assert (first, second) == ("hello", "hello")
     assert "pyghostty" in modules
+
+
+def test_without_pyghostty_nothing_else_is_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file of the folder that a program happens to be in."""
+    library._folder.cache_clear()
+    monkeypatch.setattr(library, "PathFinder", SimpleNamespace(find_spec=lambda _: None))
+    (tmp_path / "None").mkdir()
+    (tmp_path / "None" / "_cdef.py").write_bytes(b"other")
+    monkeypatch.chdir(tmp_path)
+
+    assert library.declarations() is None

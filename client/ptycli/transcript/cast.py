@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from ptycli.arguments import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+LONGEST_LINE: Final = 16 << 20
+"""Bytes: what is shown at a time, a picture of a huge screen, is no more anywhere else either."""
 _LONGEST_WAIT: Final = 10 * 365 * 86400.0
 """Seconds: a clock that was set has made greater ones."""
 
@@ -29,9 +32,10 @@ class Cast(NamedTuple):
     shown: Iterator[Shown]
 
 
-def read_cast(name: str, lines: Iterable[bytes]) -> Cast:
+def read_cast(name: str, file: BinaryIO) -> Cast:
     """Return a recording; raise Failure here or while it is shown, where it is none."""
-    numbered = enumerate(lines, 1)
+    # One byte more, by which a line is seen to be too long: /dev/zero is one without an end.
+    numbered = enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), 1)
     _, first = next(numbered, (1, b""))
     match _parse(first):
         case {"version": 2 | 3 as version, **fields} if not isinstance(version, bool):
@@ -46,6 +50,8 @@ def _events(
 ) -> Iterator[Shown]:
     wait = last = 0.0
     for number, line in numbered:
+        if len(line) > LONGEST_LINE:
+            raise Failure(f"{name}: line {number} is longer than {LONGEST_LINE >> 20} MiB")
         if line.startswith(b"#") or not line.strip():
             continue
         match _parse(line):

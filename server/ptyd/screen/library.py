@@ -18,19 +18,20 @@ _HEAD: Final = 64 << 10
 
 
 @cache
-def _folder() -> str | None:
-    """Return where pyghostty lies, without importing it."""
+def _folder() -> str:
+    """Return where pyghostty lies, without importing it; raise ImportError where there is none."""
     spec = PathFinder.find_spec("pyghostty")
-    folders = spec.submodule_search_locations if spec is not None else None
-    return next(iter(folders), None) if folders else None
+    for folder in (spec.submodule_search_locations if spec is not None else None) or ():
+        return folder
+    raise ImportError("pyghostty is not installed", name="pyghostty")
 
 
 def declarations() -> bytes | None:
-    """Return the module of pyghostty that holds the text of its C declarations."""
+    """Return the module of pyghostty that holds the text of its C declarations, None without it."""
     try:
         with open(f"{_folder()}/_cdef.py", "rb") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ImportError):
         return None
 
 
