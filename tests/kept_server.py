@@ -6,8 +6,8 @@ import os
 import select
 from typing import TYPE_CHECKING, Any, Self
 
+from ptykeep.forerunner import import_path
 from ptykeep.identity import give
-from ptykeep.launch import import_path
 from ptykeep.listener import bind_control
 from ptykeep.protocol import VERSION, Packet, receive
 from ptykeep.server import Server

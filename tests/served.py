@@ -23,7 +23,7 @@ from ptyd.net.channel import Channel
 from ptyd.net.http import HttpConnection, accept_control
 from ptyd.net.poller import Poller
 from ptyd.net.raw import RawClient
-from ptykeep.launch import import_path
+from ptykeep.forerunner import import_path
 from ptykeep.screens import Screens
 from session_program import LOG_MAX, Program
 from waiting import wait_until

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing is loaded later, see ptycli.main
 if TYPE_CHECKING:
+    from typing import Any
+
     from ptyc.session import AsyncSession, Session, SessionEnded, SessionError
 
 __all__ = ["AsyncSession", "Session", "SessionEnded", "SessionError"]

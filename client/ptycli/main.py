@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn, cast
 
+TYPE_CHECKING = False  # typing and signal can wait until a keeper is on its way
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from io import TextIOWrapper
     from types import FrameType
+    from typing import Final, NoReturn
 
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
@@ -85,12 +83,22 @@ def version() -> str:
 def main() -> NoReturn:
     """Run one verb; exit with its code."""
     gc.disable()  # until all is loaded: imports make the collector look, and find nothing
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, _leave)
-    os.umask(0o077)  # the caller's may be one under which nobody can open what we make
     from ptyc.stdio import open_missing
 
     open_missing()
+    if sys.argv[1:2] == ["run"] and not {"--help", "-h"}.intersection(sys.argv):
+        from ptykeep.forerunner import send_ahead
+
+        send_ahead()
+    import signal
+    from typing import cast
+
+    if TYPE_CHECKING:
+        from io import TextIOWrapper
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _leave)
+    os.umask(0o077)  # the caller's may be one under which nobody can open what we make
     # An argument's bytes are printed as they are, whatever they are.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="surrogateescape")
     code = dispatch(sys.argv[1:])
@@ -127,6 +135,8 @@ def module_of(verb: str) -> str:
 
 def run(verb: str, arguments: list[str]) -> int:
     """Return the exit code of one verb; raise what goes wrong in it."""
+    import importlib
+
     module = importlib.import_module(module_of(verb))
     gc.freeze()
     gc.enable()
@@ -136,10 +146,10 @@ def run(verb: str, arguments: list[str]) -> int:
 
 def attempt(verb: str, work: Callable[[], int | None]) -> int:
     """Return the exit code of some work, whatever happens in it."""
-    from ptycli.arguments import (
-        Failure,
-        printable,
-    )  # argparse, once an interruption is no traceback any more
+    import signal
+
+    # argparse, once an interruption is no traceback any more
+    from ptycli.arguments import Failure, printable
 
     try:
         try:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ptycli.arguments import Failure, Parser, printable
 from ptycli.container import Container, every, find, signal_keeper, wait_for_keeper
 from ptykeep import installation
+from ptykeep.forerunner import import_path
 from ptykeep.installation import Installation, chosen, here
-from ptykeep.launch import import_path
 from ptywire.release import RELEASE
 
 if TYPE_CHECKING:

@@ -12,8 +12,6 @@ import os
 import sys
 from typing import NamedTuple
 
-from ptykeep.state import write_json
-
 
 class Installation(NamedTuple):
     """A Python, the folders that ptyd is imported from with it, and the one that has its server.
@@ -52,6 +50,8 @@ def chosen(directory: str, own: Installation) -> Installation:
 def choose(directory: str, installation: Installation | None) -> None:
     """Have this one run from the next start on; None for the keeper's own."""
     file = f"{directory}/server.json"
+    from ptykeep.state import write_json  # for who chooses, no keeper on its way
+
     if installation is not None:
         write_json(file, installation._asdict(), 0o644)  # root's, for a user's keeper
         return

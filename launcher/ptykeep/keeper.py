@@ -25,13 +25,13 @@ from ptykeep.process import exit_status
 from ptykeep.protocol import EXIT_DONE, VERSION, receive
 from ptykeep.restarts import Restarts
 from ptykeep.screens import Screens
-from ptykeep.server import Server
 from ptykeep.succession import Succession
 from ptykeep.summary import summarize
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
     from ptykeep.execution import Executions
+    from ptykeep.server import Server
 
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -39,16 +39,16 @@ _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Keeper:
     """One container: its box, its sessions, its listeners and its server."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], server: Server) -> None:
         self.dirs = state.Dirs(request["data"], request["run"])
         self.id: str = request["container"]
         self.directory = state.container_dir(self.dirs, self.id)
         self.spec = state.read_json(f"{self.directory}/config.json")
         self.options: dict[str, Any] = json.loads(self.spec["annotations"][state.OPTIONS])
         self.listeners: list[Listener] = []
-        self.server = Server(request["path"], self.directory)
+        self.server = server
         self.uid = identity.server_uid(self.spec)
-        self.screens = Screens(request["path"], self.directory, self.uid)
+        self.screens = Screens(server.path, self.directory, self.uid)
         self.executions: Executions
         self.orders: Orders
         policy: dict[str, Any] = self.options.get("restart") or {"name": "no", "most": 0}
@@ -99,7 +99,7 @@ class Keeper:
             exits.prepare(self.directory)
             self._bind()
             identity.give(self.directory, self.uid)
-            self.server.start()  # it takes a while, in which the box is built
+            self.server.serve(self.directory)  # it takes a while, in which the box is built
             self._greet()
             from ptykeep.execution import Executions
 
@@ -136,7 +136,7 @@ class Keeper:
 
     def _greet(self) -> None:
         """Tell a new server what there is: everything it needs to take over."""
-        self.server.send(
+        self.server.greet(
             {
                 "type": "hello",
                 "version": VERSION,
@@ -189,6 +189,7 @@ class Keeper:
 
     def run(self) -> None:
         """Wait for signals, for the server and for time, until the container is over."""
+        self._reap()  # who ended before we were told of such things
         while not self._finished:
             poll = select.poll()
             poll.register(self._wakeup, select.POLLIN)

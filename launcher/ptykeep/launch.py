@@ -7,12 +7,9 @@ import os
 import select
 import signal
 import socket
-import sys
 from typing import Any
 
-from ptykeep import keeper_main
-from ptykeep.protocol import FD
-from ptylaunch.sealed import is_exposed, sealed_copy
+from ptykeep import forerunner
 
 
 class StartFailed(Exception):
@@ -68,51 +65,13 @@ def start_keeper(
 ) -> Starting:
     """Start the keeper of a container whose config.json is written; ``how`` as an order to start.
 
-    The keeper gets an empty environment, a session of its own and an argv that tells nothing; what
-    it needs to know goes over its socket, the server's import path included.
+    It may be on its way already (ptykeep.forerunner). What it needs to know goes over its socket.
     """
-    ours, theirs = socket.socketpair()
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    log = os.open(
-        f"{data}/containers/{container}/keeper.log",
-        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
-        0o600,
-    )
-    interpreter, copy = sys.executable, -1
+    keeper = forerunner.take()
+    request = {**(how or {}), "data": data, "run": run, "container": container}
+    ours = socket.socket(fileno=keeper.socket.detach())
     try:
-        if is_exposed(interpreter):
-            copy = sealed_copy(interpreter)
-            interpreter = f"/proc/self/fd/{copy}"
-        pid = os.posix_spawn(
-            interpreter,
-            [sys.executable, "-I", "-S", keeper_main()],
-            {},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, null, 0),
-                (os.POSIX_SPAWN_DUP2, null, 1),
-                (os.POSIX_SPAWN_DUP2, log, 2),
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), FD),
-            ],
-            setsid=True,
-            setsigmask=(),
-        )
-    finally:
-        if copy >= 0:
-            os.close(copy)
-        os.close(null)
-        os.close(log)
-        theirs.close()
-    where = {"data": data, "run": run, "container": container, "path": import_path()}
-    request = {**(how or {}), **where}
-    ours.sendall(json.dumps(request).encode() + b"\n")
-    return Starting(ours, pid)
-
-
-def import_path() -> list[str]:
-    """Return the folders that the server imports from: ours without the standard library's."""
-    standard = (sys.prefix + "/lib/python", sys.base_prefix + "/lib/python")
-    return [
-        path
-        for path in sys.path
-        if os.path.isdir(path) and (not path.startswith(standard) or path.endswith("-packages"))
-    ]
+        ours.sendall(json.dumps(request).encode() + b"\n")
+    except OSError:
+        pass  # it is dead: Starting.wait tells
+    return Starting(ours, keeper.pid)

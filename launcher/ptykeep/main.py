@@ -5,45 +5,79 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ptykeep import state
 from ptykeep.failure import explain
-from ptykeep.keeper import Keeper
+from ptykeep.log import write_log_in
 from ptykeep.protocol import FD
+from ptykeep.server import Server
+
+if TYPE_CHECKING:
+    from ptykeep.keeper import Keeper
 
 
 def main() -> NoReturn:
-    """Read the launch request from fd 3, start, answer, live."""
+    """Get ready, read the launch request from fd 3, start, answer, live.
+
+    It may be a while until there is a request (ptykeep.forerunner), or none may come.
+    """
     os.umask(0o077)
+    os.chdir("/")
     with socket.socket(fileno=FD) as launcher:
         launcher.set_inheritable(False)
-        request = json.loads(read_line(launcher))
-        answer: dict[str, Any]
-        keeper: Keeper | None = None
-        lock = -1
-        try:
-            lock = state.take_lock(f"{request['data']}/containers/{request['container']}")
-            os.chdir("/")
-            keeper = Keeper(request)
-            keeper.start()
-            answer = {"pid": os.getpid(), "listeners": keeper.state["listeners"]}
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
-            answer = explain(error)
+        path, rest = read_to(b"\0\0", launcher)
+        if not path:
+            os._exit(0)
+        server = Server([os.fsdecode(folder) for folder in path.split(b"\0")])
+        server.start()
+        # All that a start needs, while whoever started us finds out what of.
+        for name in ("ptykeep.building", "ptykeep.execution"):
+            __import__(name)
+        from ptykeep.keeper import Keeper
+
+        line, _ = read_to(b"\n", launcher, rest)
+        if not line:
+            server.kill()
+            os._exit(0)
+        answer, keeper, lock = start(json.loads(line), server, Keeper)
         try:
             launcher.sendall(json.dumps(answer).encode())
         except OSError:
             pass  # whoever started us is gone; the container is not
-    if "error" in answer or keeper is None:
+    if keeper is None:
         os._exit(1)
     keeper.run()
     os.close(lock)
     os._exit(0)
 
 
-def read_line(sock: socket.socket) -> bytes:
-    """Return what is sent until the end of a line, or of everything."""
-    line = b""
-    while not line.endswith(b"\n") and (chunk := sock.recv(1 << 16)):
-        line += chunk
-    return line
+def start(
+    request: dict[str, Any], server: Server, make: type[Keeper]
+) -> tuple[dict[str, Any], Keeper | None, int]:
+    """Start the container; return what to answer, its keeper if it has started, and its lock."""
+    from ptykeep import state
+
+    directory = f"{request['data']}/containers/{request['container']}"
+    try:
+        write_log_in(directory)
+        lock = state.take_lock(directory)
+        keeper = make(request, server)
+        keeper.start()
+    except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
+        server.kill()
+        return explain(error), None, -1
+    return {"pid": os.getpid(), "listeners": keeper.state["listeners"]}, keeper, lock
+
+
+def read_to(mark: bytes, sock: socket.socket, data: bytes = b"") -> tuple[bytes, bytes]:
+    """Return what is sent until ``mark``, and what came after it; nothing if that never comes."""
+    while mark not in data:
+        try:
+            chunk = sock.recv(1 << 16)
+        except ConnectionResetError:
+            chunk = b""  # it was killed before it had read something of ours
+        if not chunk:
+            return b"", b""
+        data += chunk
+    found, _, rest = data.partition(mark)
+    return found, rest

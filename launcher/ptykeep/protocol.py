@@ -2,7 +2,8 @@
 
 ====================  ==========================================================================
 keeper to server
-``hello``             ``version id name directory owner uid options listeners``; one fd a listener
+``hello``             ``version id name directory owner uid options listeners log``; one fd a
+                      listener, and if ``log`` one more, for standard error: its own is none
 ``session``           ``session epoch tty rows cols status again foreground on_disconnect``;
                       fds named in ``fds``, in this order. One of a later epoch takes the
                       place of the one before (3)

@@ -28,9 +28,12 @@ REPLACE_TIMEOUT: Final = 2.0
 class Server:
     """The one server process at a time, or the moment of the next."""
 
-    def __init__(self, path: list[str], directory: str) -> None:
+    def __init__(self, path: list[str], directory: str = "") -> None:
+        """``path`` are the folders to import from; ``directory`` is the container's, if known."""
+        self.path = path
         self._own = here(path)
         self._directory = directory
+        self._has_log = False
         self.pid: int | None = None
         self.socket: socket.socket | None = None
         self.restart_at: float | None = None
@@ -44,8 +47,9 @@ class Server:
         """Start a server. Only ever called once the last one is reaped: two must not overlap."""
         assert self.pid is None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log = open_log(self._directory)
-        ptyd = chosen(self._directory, self._own)
+        self._has_log = bool(self._directory)
+        log = open_log(self._directory) if self._has_log else open_nothing()
+        ptyd = chosen(self._directory, self._own) if self._has_log else self._own
         self._starts += 1
         env = {"PTYD_PATH": ":".join(ptyd.path), "PTYD_SERVERS": str(self._starts), **_MALLOC}
         try:
@@ -72,6 +76,27 @@ class Server:
         self.ready = False
         self.restart_at = None
         self._started = time.monotonic()
+
+    def serve(self, directory: str) -> None:
+        """Have a server for this container: the one that was started before it was known.
+
+        But not where it has been given another.
+        """
+        self._directory = directory
+        if self.pid is not None and chosen(directory, self._own) != self._own:
+            self.kill()
+        if self.pid is None:
+            self.start()
+
+    def greet(self, hello: dict[str, Any], fds: list[int]) -> None:
+        """Send the first packet, and with it the log to who was started before there was one."""
+        if self._has_log:
+            self.send(hello, fds)
+            return
+        log = open_log(self._directory)
+        self.send({**hello, "log": True}, [*fds, log])
+        os.close(log)
+        self._has_log = True
 
     def send(self, fields: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send if there is a server; one that is hung or gone is told all when it is replaced."""
@@ -158,4 +183,9 @@ def open_log(directory: str) -> int:
     try:
         return os.open(path, flags, 0o600)
     except OSError:  # a full disk must not keep a server from starting
-        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        return open_nothing()
+
+
+def open_nothing() -> int:
+    """Open what stands for a log where there is none."""
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

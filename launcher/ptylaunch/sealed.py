@@ -13,7 +13,10 @@ import errno
 import fcntl
 import os
 import sys
-from typing import Final
+
+TYPE_CHECKING = False  # typing would delay all that a forerunner is for (ptykeep.forerunner)
+if TYPE_CHECKING:
+    from typing import Final
 
 _MFD_ALLOW_SEALING: Final = 2
 _MFD_EXEC: Final = 0x10  # Linux 6.3; wanted where vm.memfd_noexec is set

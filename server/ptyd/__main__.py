@@ -2,6 +2,7 @@
 
 import gc
 import os
+import select
 import socket
 import sys
 
@@ -13,12 +14,17 @@ from ptykeep.protocol import FD, receive
 with socket.socket(fileno=FD) as keeper:
     keeper.set_inheritable(False)
     die_with(maker_of(keeper))
+    gc.disable()  # imports make the collector look, and find nothing
+    from ptyd.server import import_rest, main  # the slow part, before it is known what we are for
+
+    if not select.select([keeper], [], [], 0)[0]:
+        import_rest()  # that is still not known
+    gc.freeze()
+    gc.enable()
     hello = receive(keeper)
     if hello is not None:
-        gc.disable()  # imports make the collector look, and find nothing
-        from ptyd.server import main  # the slow part, once we know that we are wanted
-
-        gc.freeze()
-        gc.enable()
-
+        if hello.fields.get("log"):  # we were started before there was one
+            log = hello.fds.pop()
+            os.dup2(log, 2)
+            os.close(log)
         main(keeper, hello)

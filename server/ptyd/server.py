@@ -150,12 +150,8 @@ class Server:
                     os.close(fd)
 
     def _settle(self) -> None:
-        """Import the rest, which takes 40 ms: after the journal, before somebody waits for it."""
-        with without("importlib.metadata"):
-            importlib.import_module("ptyd.net.http")
-        importlib.import_module("ptyd.net.metrics")
-        importlib.import_module("ptyd.net.raw")
-        importlib.import_module("ptyd.net.static").page_at("/")
+        """Import the rest, after the journal and before somebody waits for it; give up files."""
+        import_rest()
         identity.settle(self._uid)
         self._is_settled = True
 
@@ -232,6 +228,15 @@ class Server:
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def import_rest() -> None:
+    """Import what a first client needs; h11 and websockets take 40 ms."""
+    with without("importlib.metadata"):
+        importlib.import_module("ptyd.net.http")
+    importlib.import_module("ptyd.net.metrics")
+    importlib.import_module("ptyd.net.raw")
+    importlib.import_module("ptyd.net.static").page_at("/")
 
 
 def main(keeper: socket.socket, hello: Packet) -> None:

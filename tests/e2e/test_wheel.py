@@ -34,8 +34,9 @@ def pip(*arguments: str | Path) -> None:
     subprocess.run(command, check=True, timeout=100)
 
 
-def output_of(*command: str | Path, cwd: Path) -> str:
+def output_of(*command: str | Path, cwd: Path, **env: str) -> str:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment |= env
     done = subprocess.run(
         list(map(str, command)),
         check=True,
@@ -116,3 +117,13 @@ def test_an_installed_program_says_its_version(programs: Path, program: str) -> 
     said = output_of(programs / program, "--version", cwd=programs.parent)
 
     assert PROJECT["version"] in said.split()
+
+
+def test_an_installed_wheel_runs_a_program(programs: Path, tmp_path: Path) -> None:
+    """Its keeper and its server are found from where it is installed."""
+    root = str(tmp_path / "root")
+    said = output_of(
+        programs / "ptyd", "run", "--rm", "echo", "hello", cwd=tmp_path, PTYD_ROOT=root
+    )
+
+    assert said == "hello\n"

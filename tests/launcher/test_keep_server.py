@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kept_server import KeptServer
-from ptykeep.launch import import_path
+from ptykeep.forerunner import import_path
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED
 from ptykeep.server import FIRST_BACKOFF, LAST_BACKOFF, LONG_LIFE, REPLACE_TIMEOUT, Server
 from session_program import pattern
@@ -153,7 +153,7 @@ def test_without_its_keeper_it_says_so_and_goes(tmp_path: Path, *, terminal: boo
 
 _KEEPER = """\
 import signal, sys
-from ptykeep.launch import import_path
+from ptykeep.forerunner import import_path
 from ptykeep.server import Server
 folder, greets = sys.argv[1:]
 server = Server([folder, *import_path()], folder)
@@ -165,7 +165,7 @@ signal.pause()
 """
 _SCREENS = """\
 import signal, socket, sys
-from ptykeep.launch import import_path
+from ptykeep.forerunner import import_path
 from ptykeep.screens import Screens
 folder = sys.argv[1]
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
