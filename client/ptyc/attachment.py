@@ -65,8 +65,7 @@ class Attachment:
         self._acked = 0
         self._awaits_picture = False
         self._answers = Answers(self._keyboard, terminal=user.terminal is not None)
-        prefix = options.detach_names.rpartition(" ")[0]
-        self._presence = Presence(self.line, display, user, self._keyboard, prefix)
+        self._presence = Presence(self.line, display, user, self._keyboard, options.detach_names)
         self._eof_sent = False
         self._proxy = proxy
         self._status: int | None = None
@@ -164,8 +163,7 @@ class Attachment:
         reconnect = self.line.reconnect
         if reconnect.notice_at is not None and now >= reconnect.notice_at:
             reconnect.told = True
-            keys = f" ({self._options.detach_names} to leave)" if self._keyboard.has_keys else ""
-            self._presence.tell_of_loss(f"connection lost, reconnecting…{keys}")
+            self._presence.tell_of_silence(reconnect.news)
         self.line.keep_time(now, deaf=self._display.is_full)
 
     # The server
@@ -242,6 +240,8 @@ class Attachment:
                 self._take_hello(parse_hello(fields))
             case "exited":
                 self._end(min(number(fields, "status", FAILED), 255))
+            case "restarting":
+                self.line.reconnect.restarting(time.monotonic(), number(fields, "status"))
             case "gap":
                 self.has_gap = True
                 lost = number(fields, "to") - number(fields, "from")
@@ -316,7 +316,7 @@ class Attachment:
         if self._user.terminal is not None and _CTRL_C in data:
             if self._only_watches:
                 raise Left(0, wire.DETACHED)
-            if self._over is not None or (not self.line.is_attached and self.line.reconnect.told):
+            if self._over is not None or self.line.reconnect.told:
                 raise Left(128 + signal.SIGINT)
         self._typed.add(self._keyboard.encode_keys(self._user.key_encoding))
         self._type(self._keyboard.feed(data, time.monotonic()))

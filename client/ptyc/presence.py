@@ -35,14 +35,14 @@ _CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]+|[\x00-\xff]")
 
 
 class Presence:
-    """``prefix`` is the name of the detach keys but for their last."""
+    """``names`` are the detach keys for people."""
 
     def __init__(
-        self, line: Line, display: Display, user: User, keyboard: Keyboard, prefix: str
+        self, line: Line, display: Display, user: User, keyboard: Keyboard, names: str
     ) -> None:
         self.company = Company()
         self._line, self._display = line, display
-        self._user, self._keyboard, self._prefix = user, keyboard, prefix
+        self._user, self._keyboard, self._names = user, keyboard, names
         self._role = ""
         self._shows = False
         self._panel_until: float | None = None
@@ -171,8 +171,12 @@ class Presence:
         """Say something in a line of its own."""
         self._display.notice(f"ptyc: {text}", raw=self._user.is_raw)
 
-    def tell_of_loss(self, text: str) -> None:
-        """Where a program draws, a line at the cursor would stay: draw it where it is repaired."""
+    def tell_of_silence(self, text: str) -> None:
+        """Say why nothing comes, and how to leave.
+
+        Where a program draws, a line at the cursor would stay: draw it where it is repaired.
+        """
+        text += f" ({self._names} to leave)" if self._keyboard.has_keys else ""
         modes = self._user.modes
         if modes is None or not modes.in_alternate or not self.cover([f"ptyc: {text}"]):
             self.notice(text)
@@ -226,7 +230,7 @@ class Presence:
 
     def _key(self, letter: str) -> str:
         key = self._keyboard.key_of(letter)
-        return f"{self._prefix} {key}" if key else ""
+        return f"{self._names.rpartition(' ')[0]} {key}" if key else ""
 
     def _request(self, **fields: Any) -> None:
         self._line.send(wire.encode(wire.Request(fields)))

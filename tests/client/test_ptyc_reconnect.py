@@ -34,6 +34,21 @@ def test_the_user_is_told_after_half_a_second_once() -> None:
     assert reconnect.notice_at is None
 
 
+def test_a_restart_is_told_instead_of_the_loss_that_follows_it() -> None:
+    """Half a second after the program's end, whenever the connection ends; a hello ends it."""
+    reconnect = Reconnect()
+    reconnect.restarting(10.0, 3)
+    reconnect.lost(10.4)
+
+    assert reconnect.notice_at == 10.5
+    assert reconnect.news == "the program ended with status 3, restarting…"
+    assert reconnect.since == 10.4
+    reconnect.attached()
+    assert reconnect.notice_at is None
+    reconnect.lost(20.0)
+    assert reconnect.news == "connection lost, reconnecting…"
+
+
 def test_a_vanished_socket_is_given_up() -> None:
     """Five seconds after the loss."""
     reconnect = Reconnect()

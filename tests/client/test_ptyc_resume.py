@@ -66,6 +66,64 @@ def test_ctrl_c_ends_the_waiting(server: FakePtyd, user: TerminalUser) -> None:
     assert user.is_restored
 
 
+def test_a_restart_is_told_and_may_be_waited_for(server: FakePtyd, user: TerminalUser) -> None:
+    """While there is no program a line says so, and the next epoch has the terminal to itself."""
+    peer, _ = server.attached()
+    user.wait_until(lambda: user.is_raw)
+    peer.event("restarting", end=0, status=3)
+    user.sees("ptyc: the program ended with status 3, restarting… (ctrl-p ctrl-q to leave)\r\n")
+    peer.close(wire.CLOSE_GOING_AWAY)
+    again = server.accept()
+    fields = again.expect(wire.Attach).fields
+    again.hello(epoch=2, snapshot=True)
+    again.send(wire.Snapshot(0, 24, 80, b"second"))
+    user.sees("second")
+    again.exit(5)
+
+    assert (fields["from"], fields["epoch"]) == (0, 1)
+    assert user.finish() == 5
+    assert b"restarting" not in user.rest
+
+
+def test_a_quick_restart_is_not_told(server: FakePtyd, user: TerminalUser) -> None:
+    """Nothing but the next epoch is to be seen."""
+    peer, _ = server.attached()
+    peer.event("restarting", end=0, status=3)
+    peer.close(wire.CLOSE_GOING_AWAY)
+    again = server.accept()
+    again.expect(wire.Attach)
+    again.hello(epoch=2)
+    again.send(wire.Output(6, b"second"))
+    again.expect_ack(6)
+    again.exit(0)
+
+    assert user.finish() == 0
+    assert b"restarting" not in user.rest
+
+
+def test_a_restart_that_never_comes_is_the_end(server: FakePtyd, user: TerminalUser) -> None:
+    """The policy gave up: the last status is ptyc's, and the terminal as it was."""
+    peer, _ = server.attached()
+    peer.event("restarting", end=0, status=3)
+    user.sees("restarting")
+    peer.exit(4)
+
+    assert user.finish() == 4
+    assert user.is_restored
+
+
+def test_ctrl_c_ends_the_waiting_for_a_restart(server: FakePtyd, user: TerminalUser) -> None:
+    """There is no program that could be interrupted."""
+    peer, _ = server.attached()
+    user.wait_until(lambda: user.is_raw)
+    peer.event("restarting", end=0, status=3)
+    user.sees("restarting")
+    user.type(b"\x03")
+
+    assert user.finish() == 130
+    assert user.is_restored
+
+
 def test_typing_while_disconnected_arrives_once(server: FakePtyd, user: TerminalUser) -> None:
     """The same server on the same port gets everything that it did not acknowledge."""
     peer, _ = server.attached()

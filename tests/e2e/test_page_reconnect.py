@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import signal
 from typing import TYPE_CHECKING
 
 from page_user import PROMPT
@@ -12,7 +14,7 @@ from waiting import wait_until
 
 if TYPE_CHECKING:
     from page_user import Chromium
-    from ptyd_user import Container
+    from ptyd_user import Container, Ptyd
 
 COUNT = 3000
 CUTS = 6
@@ -147,4 +149,21 @@ def test_a_program_that_is_started_again(chromium: Chromium, bash: Container) ->
     text = person.wait_for("^second-42$")
 
     assert "first-42" not in text
+    assert person.wait_for_state("connected") == "connected"
+
+
+def test_a_long_pause_before_the_program_is_started_again_is_told(
+    chromium: Chromium, ptyd: Ptyd
+) -> None:
+    """With the status of the one that ended, until there is another."""
+    it = ptyd.start("--listen", "0", "--restart", "always", "sleep", "1000")
+    person = chromium.open(it.link())
+    person.wait_for_state("connected")
+    for epoch in range(1, 7):  # the pauses double: the sixth is of 3.2 s
+        wait_until(
+            lambda epoch=epoch: it.state()["epoch"] == epoch and it.state()["status"] == "running"  # type: ignore[misc]
+        )
+        os.kill(it.pid, signal.SIGKILL)
+
+    assert person.wait_for_state("restarting") == "ended with status 137 (SIGKILL), restarting…"
     assert person.wait_for_state("connected") == "connected"

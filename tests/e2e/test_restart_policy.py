@@ -106,8 +106,20 @@ def test_a_foreground_run_goes_on_to_the_end(ptyd: Ptyd) -> None:
     done = ptyd("run", "--restart", "on-failure:3", "sh", "-c", "seq 1 2000; exit 6", timeout=60)
     once = b"".join(b"%d\n" % number for number in range(1, 2001))
 
-    assert (done.code, done.err) == (6, "")
+    told = "ptyc: the program ended with status 6, restarting…"  # where a pause is a long one
+    assert (done.code, set(done.err.splitlines()) | {told}) == (6, {told})
     assert done.out == once * 4
+
+
+def test_a_long_pause_is_told_on_the_terminal(ptyd: Ptyd) -> None:
+    """From 0.8 s on; the next epoch begins on a blank screen, and the last status is ours."""
+    script = "echo up; exit 3"
+    words = ("run", "--restart", "on-failure:4", "sh", "-c", script)
+    with ptyd.terminal("ptyd", *words) as user:
+        user.sees("ptyc: the program ended with status 3, restarting… (ctrl-p ctrl-q to leave)")
+        user.sees("up")
+
+        assert user.finish() == 3
 
 
 def test_raw_viewers_stay(ptyd: Ptyd) -> None:

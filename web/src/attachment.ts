@@ -41,6 +41,8 @@ export interface Kept {
 export class Attachment {
   hello: Hello | null = null;
   status: number | null = null;
+  /** The status with which an epoch ended, until the next one begins: it is to follow. */
+  restartStatus: number | null = null;
   /** The size of the window, null while there is none to speak of. */
   window: wire.Size | null = null;
   hidden = false;
@@ -153,6 +155,9 @@ export class Attachment {
       case "answerer":
         this.isElected = fields["answers"] === true;
         break;
+      case "restarting":
+        this.restartStatus = number(fields, "status");
+        break;
       case "exited":
         this.status = number(fields, "status");
         this.listener.exited(this.status);
@@ -189,6 +194,7 @@ export class Attachment {
     const lost = unsure + hello.doubt;
     if (lost > 0) this.listener.notice(`${lost} bytes that you typed may not have arrived.`);
     this.hello = hello;
+    this.restartStatus = null;
     this.client = hello.client;
     this.send = send;
     this.listener.attached(hello);

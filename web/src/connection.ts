@@ -10,10 +10,10 @@ import * as wire from "./wire";
 
 export type State =
   | { name: "connecting" | "connected" | "reconnecting" }
-  | { name: "ended"; status: number }
+  | { name: "restarting" | "ended"; status: number }
   | { name: "refused"; reason: string };
 
-/** Silence until the user is told: a server that is replaced is back in 0.2 s. */
+/** Silence until the user is told: a server that is replaced, or a program, is back in 0.2 s. */
 const NOTICE_MS = 500;
 const HELLO_WITHIN_MS = 10_000;
 /** How often we look whether the silence is one of the network. */
@@ -106,8 +106,13 @@ export class Connection {
   }
 
   private onAttached(): void {
-    if (this.attachment.status !== null) {
-      this.end({ name: "ended", status: this.attachment.status });
+    const { status, restartStatus } = this.attachment;
+    if (status !== null) {
+      this.end({ name: "ended", status });
+      return;
+    }
+    if (restartStatus !== null) {
+      this.tellLater({ name: "restarting", status: restartStatus });
       return;
     }
     if (this.isTold) return;
@@ -173,9 +178,14 @@ export class Connection {
 
   private comeBack(): void {
     if (this.isOver) return;
-    this.notice ??= setTimeout(() => this.tell({ name: "reconnecting" }), NOTICE_MS);
+    this.tellLater({ name: "reconnecting" });
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.open(), this.backoff.next());
+  }
+
+  /** Tell why nothing comes, if it goes on; what was the reason first stays it. */
+  private tellLater(state: State): void {
+    this.notice ??= setTimeout(() => this.tell(state), NOTICE_MS);
   }
 
   private heard(): void {

@@ -28,13 +28,18 @@ export function describe(state: State): string {
       return "connected";
     case "reconnecting":
       return "reconnecting…";
-    case "ended": {
-      const signal = SIGNALS[state.status - 128];
-      return `ended with status ${state.status}${signal === undefined ? "" : ` (SIG${signal})`}`;
-    }
+    case "restarting":
+      return `${describeEnd(state.status)}, restarting…`;
+    case "ended":
+      return describeEnd(state.status);
     case "refused":
       return "disconnected";
   }
+}
+
+function describeEnd(status: number): string {
+  const signal = SIGNALS[status - 128];
+  return `ended with status ${status}${signal === undefined ? "" : ` (SIG${signal})`}`;
 }
 
 export class Status {

@@ -109,6 +109,25 @@ test.each([1002, 1003, 1007, 1009, 4001, 4002, 4003, 4004])("%i is final", async
   expect(states.at(-1)).toBe("refused");
 });
 
+test("a restart is told if it takes long, and the next epoch is connected to", async () => {
+  last().greet();
+  last().event({ event: "restarting", status: 3 });
+  await pass(400);
+  last().event({ event: "alive" });
+  expect(states).toEqual(["connected"]);
+  await pass(200);
+  last().break(1001);
+  await pass(100);
+  expect(states).toEqual(["connected", "restarting"]);
+  last().greet();
+  await pass(2000);
+  expect(states).toEqual(["connected", "restarting", "connected"]);
+  last().event({ event: "restarting", status: 3 });
+  last().event({ event: "exited", status: 4 });
+  await pass(2000);
+  expect(states.at(-1)).toBe("ended");
+});
+
 test("an exit is final, whatever the close", async () => {
   last().greet();
   last().event({ event: "exited", status: 3 });
