@@ -165,5 +165,5 @@ def test_a_long_pause_before_the_program_is_started_again_is_told(
         )
         os.kill(it.pid, signal.SIGKILL)
 
-    assert person.wait_for_state("restarting") == "ended with status 137 (SIGKILL), restarting…"
+    assert person.wait_for_state("restarting") == "restarting after status 137 (SIGKILL)…"
     assert person.wait_for_state("connected") == "connected"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from page_user import PROMPT
+from page_user import PHONE, PROMPT
 
 if TYPE_CHECKING:
     from page_user import Chromium
-    from ptyd_user import Container
+    from ptyd_user import Container, Ptyd
 
 
 def test_the_window_is_filled(chromium: Chromium, bash: Container) -> None:
@@ -99,3 +100,21 @@ def test_a_hidden_tab_gets_nothing_and_then_the_screen(chromium: Chromium, bash:
     person.wait_for("^the second$")
     person.enter("echo back")
     other.wait_for("^back$")
+
+
+def test_a_phones_bar_has_room_for_what_it_is_and_may(ptyd: Ptyd, chromium: Chromium) -> None:
+    """The container's name and that one only watches are never cut, however many are here."""
+    container = ptyd.start("--listen", "0", "--name", "brave_otter", "cat")
+    viewer = chromium.open(container.link("view"), phone=True)
+    with contextlib.ExitStack() as stack:
+        for number in range(5):
+            stack.enter_context(container.attach(name=f"somebody-{number}", rows=20, cols=70))
+        viewer.page.wait_for_function("document.querySelectorAll('#people li').length === 6")
+        name = viewer.page.locator("#name")
+        role = viewer.page.locator("#role").bounding_box()
+
+        assert name.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+        assert name.inner_text() == "brave_otter"
+        assert role is not None
+        assert role["x"] + role["width"] <= PHONE["width"]
+        assert viewer.page.inner_text("#size") == "70\N{MULTIPLICATION SIGN}20"

@@ -29,17 +29,17 @@ export function describe(state: State): string {
     case "reconnecting":
       return "reconnecting…";
     case "restarting":
-      return `${describeEnd(state.status)}, restarting…`;
+      return `restarting after ${describeStatus(state.status)}…`;
     case "ended":
-      return describeEnd(state.status);
+      return `ended with ${describeStatus(state.status)}`;
     case "refused":
       return "disconnected";
   }
 }
 
-function describeEnd(status: number): string {
+function describeStatus(status: number): string {
   const signal = SIGNALS[status - 128];
-  return `ended with status ${status}${signal === undefined ? "" : ` (SIG${signal})`}`;
+  return `status ${status}${signal === undefined ? "" : ` (SIG${signal})`}`;
 }
 
 export class Status {
