@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import ptylaunch.policy
+import ptylaunch.seccomp  # noqa: F401 - both: every box of ours has a filter, its init another
 from ptylaunch.container import build, choose_cgroup
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from ptylaunch.spec import read_plan
 from ptylaunch.start import send_go
 from ptylaunch.target import Target, pair_up
 from ptylaunch.terms import KEEPERS, Terms
-from ptylaunch.usage import oom_kills
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -258,10 +257,15 @@ class _Construction:
             self._program_pid = message.pid
         elif message.kind == ch.FAILED:
             raise _explained(unpack_failure(message.data), self._plan)
-        elif oom_kills(self._cgroup):
+        elif self._is_out_of_memory():
             raise LaunchFailed("build", errno.ENOMEM, "its limit of memory is too low to start in")
         else:
             raise LaunchFailed("build", errno.EPIPE, "a child died")
+
+    def _is_out_of_memory(self) -> bool:
+        from ptylaunch.usage import oom_kills  # only for a failure
+
+        return oom_kills(self._cgroup) > 0
 
     def _map_ids(self) -> None:
         pid = self._init_pid if self._first_pid < 0 else self._first_pid

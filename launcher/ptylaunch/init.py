@@ -14,9 +14,6 @@ import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import syscall as sc
-from ptylaunch.abi import own_family
-from ptylaunch.policy import ALLOW, ERRNO, Policy, Rule
-from ptylaunch.seccomp import compile_policy
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -86,6 +83,10 @@ def own_filter() -> Filter | None:
 
     The caller compiles it, once: all that a pid 1 writes to is memory of its own for good.
     """
+    from ptylaunch.abi import own_family  # not for who has no init
+    from ptylaunch.policy import ALLOW, ERRNO, Policy, Rule
+    from ptylaunch.seccomp import compile_policy
+
     if not _filters and (family := own_family()):
         rules: dict[str, tuple[Rule, ...]] = {name: (Rule(ALLOW),) for name in _CALLS}
         _filters.append(compile_policy(Policy(ERRNO | errno.EPERM, family[:1], rules)))
