@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ptylaunch.policy
-import ptylaunch.seccomp  # noqa: F401 - both: every box of ours has a filter, its init another
 from ptylaunch.container import build, choose_cgroup
 
 if TYPE_CHECKING:
@@ -14,6 +12,9 @@ if TYPE_CHECKING:
     from ptykeep.engine import RuntimeBox
     from ptykeep.session import Session
     from ptylaunch.container import Box
+
+for _name in ("ptylaunch.policy", "ptylaunch.seccomp"):
+    __import__(_name)  # loaded when wanted: each of our boxes has a filter, its init another
 
 
 def build_box(

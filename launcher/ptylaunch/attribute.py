@@ -47,7 +47,7 @@ def read_attributes(process: dict[str, Any], linux: dict[str, Any]) -> Attribute
     io_priority = dict_at(process, "ioPriority", _IO)
     personality = dict_at(linux, "personality", _DOMAIN)
     if scheduler or io_priority or personality:
-        import ptylaunch.abi  # noqa: F401 - for assume, which runs where nothing can be loaded
+        __import__("ptylaunch.abi")  # for assume, which runs where nothing can be loaded
     return Attributes(
         _scheduler(scheduler) if scheduler else None,
         _io_priority(io_priority) if io_priority else None,
