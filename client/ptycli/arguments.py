@@ -8,18 +8,29 @@ import re
 import sys
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
+from ptycli.failure import Failure, meant, printable, session_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+__all__ = [
+    "NAME",
+    "Collected",
+    "Failure",
+    "Parser",
+    "address_of",
+    "for_stdout",
+    "is_utf8",
+    "labels_of",
+    "meant",
+    "natural",
+    "printable",
+    "seconds",
+    "session_of",
+    "size_of",
+]
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
-class Failure(Exception):
-    """The command cannot go on; the message is one line for the user."""
-
-    def __init__(self, message: str, exit_code: int = 125) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class Collected(Exception):
@@ -89,21 +100,6 @@ class Parser(argparse.ArgumentParser):
         return [action for action in self._actions if not action.option_strings]
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """Return what a line about a mistake ends with: what may have been meant, or nothing."""
-    from difflib import get_close_matches  # only for a mistake
-
-    close = get_close_matches(word[:80], [*known][:10_000], n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def printable(text: str, but: str = "") -> str:
-    """Return text that cannot drive the terminal it is printed on; ``but`` characters stay."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in but else "?" for char in text)
-
-
 def for_stdout(text: str) -> str:
     """Return text as it is for a program, printable for a terminal: labels are anybody's."""
     return printable(text, but="\n\t") if sys.stdout.isatty() else text
@@ -116,14 +112,6 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def session_of(text: str) -> tuple[str, int]:
-    """Split ``NAME[/N]``."""
-    name, slash, number = text.partition("/")
-    if slash and not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise Failure(f"{text}: a session is NAME/N, N a number")
-    return name, int(number or 0)
 
 
 def address_of(text: str, default_host: str = "127.0.0.1") -> tuple[str, int]:

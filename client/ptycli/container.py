@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ptycli.arguments import Failure, meant
+from ptycli.failure import Failure, meant
 from ptykeep import state
 from ptykeep.summary import summarize
 

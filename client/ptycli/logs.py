@@ -6,18 +6,19 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from ptycli.arguments import Parser
 from ptycli.transcript.format import Raw
 from ptycli.transcript.outlet import Outlet
 from ptycli.transcript.selection import CHUNK, Selection, Tail, Window
 from ptycli.transcript.source import Source
 from ptyd.journal.index import STDERR, Record
+from ptylaunch.plain import read_one
 
 if TYPE_CHECKING:
-    import argparse
+    from argparse import Namespace
 
     from ptycli.transcript.format import Format
     from ptyd.journal.reader import Extent, Run
+    from ptylaunch.plain import Declarations
 
 _FORMATS: Final = ("raw", "json-file", "cri", "asciicast", "typescript")
 _USAGE: Final = "ptyd logs [OPTIONS] NAME[/N]"
@@ -40,8 +41,18 @@ def main(arguments: list[str]) -> int:
     return 1 if printer.has_gap or source.is_cut else 0
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
+def parse(arguments: list[str]) -> Namespace:
+    """Return the options; argparse is asked only where one has to know more than they are."""
+    if (plain := read_one(arguments, declare)) is not None:
+        return plain
+    from ptycli.arguments import Parser  # a quarter of what the rest takes until the first byte
+
     parser = Parser("logs", "Print what a session printed.", _USAGE)
+    declare(parser)
+    return parser.parse_args(arguments)
+
+
+def declare(parser: Declarations) -> None:
     add = parser.add_argument
     add("-f", "--follow", action="store_true", help="go on until it ends")
     add("-n", "--tail", default="all", metavar="N|all", help="only the last N lines of these")
@@ -53,7 +64,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     add("--format", default="raw", choices=_FORMATS, help="as others keep it; see ptyd export, too")
     add("name", metavar="NAME[/N]")
-    return parser.parse_args(arguments)
 
 
 def tail_of(text: str) -> int | None:
@@ -70,7 +80,7 @@ def moment_of(text: str | None, now_ns: int) -> int | None:
     return moment(text, now_ns)
 
 
-def format_of(options: argparse.Namespace, source: Source) -> Format:
+def format_of(options: Namespace, source: Source) -> Format:
     """Return the format that was asked for."""
     if options.format == "raw":
         return Raw(timestamps=options.timestamps)

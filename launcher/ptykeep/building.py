@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ptykeep.session import Session
     from ptylaunch.container import Box
 
+for _name in ("ptylaunch.policy", "ptylaunch.seccomp"):
+    __import__(_name)  # loaded when wanted: each of our boxes has a filter, its init another
+
 
 def build_box(
     spec: dict[str, Any],

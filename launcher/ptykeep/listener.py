@@ -36,9 +36,11 @@ def bind_again(wanted: dict[str, Any], last: int) -> Listener:
 
 def bind_tcp(dialect: str, host: str, port: int) -> Listener:
     """Bind a TCP port, 0 for any; raise OSError with the address as its file name."""
+    # As text a name goes through IDNA, for which Python loads 2 MB, ASCII or not (RFC 3490).
+    name = host.encode() if host.isascii() else host
     try:
         found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )
         family, kind, protocol, _, address = found[0]
         sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)

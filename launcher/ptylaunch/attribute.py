@@ -8,7 +8,6 @@ import struct
 from typing import Any, Final
 
 from ptylaunch import syscall as sc
-from ptylaunch.abi import numbers, own_family
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.plan import Attributes
 from ptylaunch.value import bad, dict_at, int_at, str_at, strings_at
@@ -47,6 +46,8 @@ def read_attributes(process: dict[str, Any], linux: dict[str, Any]) -> Attribute
     scheduler = dict_at(process, "scheduler", _SCHEDULER)
     io_priority = dict_at(process, "ioPriority", _IO)
     personality = dict_at(linux, "personality", _DOMAIN)
+    if scheduler or io_priority or personality:
+        __import__("ptylaunch.abi")  # for assume, which runs where nothing can be loaded
     return Attributes(
         _scheduler(scheduler) if scheduler else None,
         _io_priority(io_priority) if io_priority else None,
@@ -107,6 +108,8 @@ def _word(fields: dict[str, Any], key: str, where: str, known: dict[str, int]) -
 
 
 def _set(stage: str, name: str, *arguments: object) -> None:
+    from ptylaunch.abi import numbers, own_family  # loaded by read_attributes
+
     family = own_family()
     if not family:
         raise LaunchFailed(stage, errno.ENOSYS, "not known for this machine")

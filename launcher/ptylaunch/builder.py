@@ -1,9 +1,13 @@
 """The children that build a box. Every function here runs in a fork of the caller.
 
-The caller forks *first*: it enters the box's cgroup, then the user namespace, gets its maps, enters
-the other namespaces and forks *pid 1*, since a pid namespace only holds children. Then it ends, and
-pid 1 is adopted by the caller, a subreaper. pid 1 builds the root, and becomes the program or, with
-an init, forks it.
+The caller forks *pid 1* into the box's cgroup and into new user and pid namespaces (clone3(2)). It
+gets its maps and enters the other namespaces, builds the root, and becomes the program or, with an
+init, forks it.
+
+Where that cannot be, because a namespace is to be joined or the kernel or a filter forbids clone3,
+the caller forks *first* in its place: it does the same step by step up to the other namespaces and
+forks pid 1, since a pid namespace only holds children. Then it ends, and pid 1 is adopted by the
+caller, a subreaper.
 
 Nothing here is imported late, resolves a user by nss, or prints: after the root has changed all of
 that would load or open files of the box.
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ptylaunch import cgroup as cg
 from ptylaunch import channel as ch
-from ptylaunch import init, privilege, program
+from ptylaunch import init, privilege, program, title
 from ptylaunch import syscall as sc
 from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, report
 from ptylaunch.errors import failure_from
@@ -31,7 +35,7 @@ from ptylaunch.terminal import bind_console, open_terminal
 
 if TYPE_CHECKING:
     from ptylaunch.placement import Cgroup
-    from ptylaunch.plan import Plan
+    from ptylaunch.plan import Filter, Plan
     from ptylaunch.terms import Terms
 
 
@@ -47,10 +51,14 @@ class Job(NamedTuple):
     cgroup: Cgroup
     doors: list[int]
     """Of the box's cgroup, one a hierarchy."""
+    own_filter: Filter | None
+    """Of an init's own system calls."""
 
 
-def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> NoReturn:
-    """Be the first child; never returns, never raises."""
+def run_first(
+    job: Job, callers_sock: socket.socket, lifetime_write_fd: int, *, born: bool
+) -> NoReturn:
+    """Be the first child, ``born`` in the plan's birthright or not; never returns, never raises."""
     stage = Stage()
     try:
         stage.name = "cgroup"
@@ -60,13 +68,13 @@ def run_first(job: Job, callers_sock: socket.socket, lifetime_write_fd: int) -> 
         if lifetime_write_fd >= 0:
             os.close(lifetime_write_fd)
         forget_caller(init.NAME)
-        _first(job, stage)
+        _first(job, stage, job.plan.birthright if born else 0)
     except BaseException as error:  # noqa: BLE001 - a traceback would read files of the box
         report(job.sock, failure_from(error, stage.name))
     os._exit(FAILED)
 
 
-def _first(job: Job, stage: Stage) -> None:
+def _first(job: Job, stage: Stage, born_in: int) -> None:
     plan, sock = job.plan, job.sock
     if plan.program.oom_score_adj is not None:
         stage.name = "oom_score_adj"
@@ -75,18 +83,21 @@ def _first(job: Job, stage: Stage) -> None:
     join_paths(plan.joined)
     stage.name = "user namespace"
     if plan.namespaces & sc.CLONE_NEWUSER:
-        sc.unshare(sc.CLONE_NEWUSER)
+        if not born_in & sc.CLONE_NEWUSER:
+            sc.unshare(sc.CLONE_NEWUSER)
         ch.send(sock, ch.MAPS)
         if not ch.await_word(sock, ch.GO):
             os._exit(FAILED)
     stage.name = "namespaces"
-    sc.unshare(plan.namespaces & ~sc.CLONE_NEWUSER)
+    sc.unshare(plan.namespaces & ~(sc.CLONE_NEWUSER | born_in))
     stage.name = "sources"
     # Before the change of identity: the state directory is open to our own uid alone.
     sources = job.sources or open_sources(plan)
     # Hooks look for the root where the bundle has it; without any it is out of the way at "/".
     place = plan.root if plan.hooks or not job.terms.pivot else "/"
     place_fd = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    if born_in:
+        _pid_1(job, sources, place_fd, stage)
     stage.name = "fork"
     pid = os.fork()
     if pid == 0:
@@ -109,7 +120,7 @@ def _be_pid_1(job: Job, sources: Sources, place_fd: int) -> NoReturn:
     os._exit(FAILED)
 
 
-def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> None:
+def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> NoReturn:
     plan = job.plan
     os.setsid()
     stage.name = "identity"
@@ -183,9 +194,9 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
     init.keep_only(job.lifetime_fd, job.sock.fileno())
     with socket.socket(fileno=init.CHANNEL) as channel:
         try:
-            sc.set_name(init.NAME)
+            title.set_name(init.NAME)
             signals_fd = init.catch_signals()
-            init.confine()
+            init.confine(job.own_filter)
             # Only now: the program runs soon after, and what a pid 1 has no handler for is lost.
             ch.send(channel, ch.INIT)
         except BaseException as error:  # noqa: BLE001 - as in run_first, whose channel is closed here

@@ -80,25 +80,28 @@ def open_doors(cgroup: Cgroup) -> list[int]:
     return doors
 
 
-def fork_into(cgroup: Cgroup, doors: list[int]) -> int:
-    """Fork; the child has to :func:`enter` by the ``doors`` that are left then.
+def fork_into(cgroup: Cgroup, doors: list[int], namespaces: int = 0) -> tuple[int, bool]:
+    """Fork; return what os.fork() does, and whether the child was born where it is wanted.
 
-    By v2's it has come in already where the kernel can do that (Linux 5.7), without the wait that
-    a move means.
+    That is in new ``namespaces``, CLONE_NEW flags, and inside v2's door, without the wait that a
+    move means, where the kernel can do it (Linux 5.7) and no filter of system calls forbids it.
+    The child has to :func:`enter` by the ``doors`` that are left then.
     """
-    if not cgroup.unified:
-        return os.fork()
-    room = os.open(cgroup.rooms[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    door = doors.pop(0)
+    room = -1
+    if cgroup.unified:
+        room = os.open(cgroup.rooms[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    elif not namespaces:
+        return os.fork(), True
     try:
-        pid = sc.fork_into(room)
+        pid = sc.fork_into(namespaces, room)
     except OSError:
-        doors.insert(0, door)
-        return os.fork()  # what forbids that, too, is said here or by enter
+        return os.fork(), False  # what forbids that, too, is said by who does it step by step
     finally:
-        os.close(room)
-    os.close(door)
-    return pid
+        if room >= 0:
+            os.close(room)
+    if room >= 0:
+        os.close(doors.pop(0))
+    return pid, True
 
 
 def enter(doors: list[int]) -> None:
@@ -133,9 +136,10 @@ def remove(cgroup: Cgroup, timeout: float = 5.0) -> bool:
 
 def _make(folder: str) -> bool:
     """Make a cgroup; return whether it is new. LaunchFailed when another's processes are in it."""
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
     try:
         os.mkdir(folder)
+    except FileNotFoundError:
+        os.makedirs(folder)
     except FileExistsError:
         if read_or(f"{folder}/cgroup.procs"):
             raise LaunchFailed(STAGE, errno.EBUSY, f"{folder} is in use") from None

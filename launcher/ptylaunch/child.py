@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
+from ptylaunch import title
 from ptylaunch.errors import LaunchFailed, pack_failure
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def forget_caller(name: str) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
     # Everybody in the box may read ours: where Python and we lie is the host's business.
-    sc.set_command_line(name)
+    title.set_command_line(name)
     # From here on an import would run a file of the box.
     sys.path[:] = []
     sys.meta_path[:] = []

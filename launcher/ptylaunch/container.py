@@ -11,10 +11,12 @@ from typing import Any, Final
 from ptylaunch import cgroup as cg
 from ptylaunch import channel as ch
 from ptylaunch import syscall as sc
+from ptylaunch import title
 from ptylaunch.builder import Job, run_first
 from ptylaunch.devicerule import require_enforcement
 from ptylaunch.errors import LaunchFailed, failure_from, unpack_failure
 from ptylaunch.hook import run_hooks
+from ptylaunch.init import own_filter
 from ptylaunch.limits import set_limits
 from ptylaunch.namespace import userns_hint, write_maps
 from ptylaunch.pipes import give_pipes
@@ -27,7 +29,6 @@ from ptylaunch.spec import read_plan
 from ptylaunch.start import send_go
 from ptylaunch.target import Target, pair_up
 from ptylaunch.terms import KEEPERS, Terms
-from ptylaunch.usage import oom_kills
 
 _TIMEOUT: Final = 60.0
 """Seconds that one step of the build may take before the box is given up."""
@@ -143,6 +144,7 @@ def build(
             cgroup = choose_cgroup(spec) if wanted else Cgroup()
         require_enforcement(plan.resources.devices, cgroup)
         sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
+        title.find_room()  # here: pages of ours that a child writes to are copied for it
         program = plan.program
         give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
         sources = open_sources(plan) if may_open_sources() else None
@@ -190,10 +192,15 @@ class _Construction:
                 stdio,
                 cgroup,
                 doors,
+                own_filter() if plan.init else None,
             )
-            self._first_pid = cg.fork_into(cgroup, doors)
-            if self._first_pid == 0:
-                run_first(job, self._sock, self._lifetime_write)
+            pid, born = cg.fork_into(cgroup, doors, plan.birthright)
+            if pid == 0:
+                run_first(job, self._sock, self._lifetime_write, born=born)
+            if born and plan.birthright:
+                self._init_pid = pid
+            else:
+                self._first_pid = pid
             self._theirs.close()
             while not (self._init_ready and self._program_pid > 0 and self._init_pid > 0):
                 self._answer(self._receive())
@@ -250,19 +257,25 @@ class _Construction:
             self._program_pid = message.pid
         elif message.kind == ch.FAILED:
             raise _explained(unpack_failure(message.data), self._plan)
-        elif oom_kills(self._cgroup):
+        elif self._is_out_of_memory():
             raise LaunchFailed("build", errno.ENOMEM, "its limit of memory is too low to start in")
         else:
             raise LaunchFailed("build", errno.EPIPE, "a child died")
 
+    def _is_out_of_memory(self) -> bool:
+        from ptylaunch.usage import oom_kills  # only for a failure
+
+        return oom_kills(self._cgroup) > 0
+
     def _map_ids(self) -> None:
-        write_maps(self._first_pid, self._plan.uid_map, self._plan.gid_map)
+        pid = self._init_pid if self._first_pid < 0 else self._first_pid
+        write_maps(pid, self._plan.uid_map, self._plan.gid_map)
         idmapped = [mount for mount in self._plan.mounts if mount.idmap]
         if idmapped and self._sources is None:
             detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"
             raise LaunchFailed(f"mount {idmapped[0].target}", errno.EPERM, detail)
         if idmapped and self._sources is not None:
-            fd = os.open(f"/proc/{self._first_pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 idmap_sources(self._plan, self._sources, fd)
             finally:

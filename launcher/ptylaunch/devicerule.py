@@ -10,7 +10,6 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from ptylaunch.devicefilter import attach
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.hierarchy import write_text
 from ptylaunch.plan import DeviceRule
@@ -54,6 +53,8 @@ def enforce(cgroup: Cgroup, rules: tuple[DeviceRule, ...]) -> None:
         return
     if not folder:
         if cgroup.unified and may_make_devices():
+            from ptylaunch.devicefilter import attach  # a compiler, for v2 alone
+
             attach(cgroup.unified, (*rules, *_ALWAYS))
         return
     for file, line in writes_of(rules):

@@ -95,8 +95,8 @@ def _after_backslash(text: str) -> str:
 
 def read_text(path: str) -> str:
     """Return what a file of the kernel says."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+    with open(path, "rb", buffering=0) as file:
+        return file.readall().decode("utf-8", "surrogateescape")
 
 
 def read_or(path: str, default: str = "") -> str:

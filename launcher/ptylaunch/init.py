@@ -14,12 +14,11 @@ import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import syscall as sc
-from ptylaunch.abi import own_family
-from ptylaunch.policy import ALLOW, ERRNO, Policy, Rule
-from ptylaunch.seccomp import compile_policy
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from ptylaunch.plan import Filter
 
 NAME: Final = "ptyd-init"
 """What pid 1 is called, by ``comm`` and ``cmdline``: nothing of the host's paths."""
@@ -53,6 +52,8 @@ _CALLS: Final = (
 )
 """All system calls that a pid 1 makes; any other is refused, whoever made it do that."""
 
+_filters: list[Filter] = []
+
 _GONE: Final = 137
 """128 + SIGKILL: the status when the keeper is gone."""
 
@@ -77,14 +78,25 @@ def catch_signals() -> int:
     return read_fd
 
 
-def confine() -> None:
-    """Put the filter on ourselves, for good; it wants no_new_privs (seccomp(2)).
+def own_filter() -> Filter | None:
+    """Return the filter of a pid 1; None on a machine whose system calls we have no table of.
 
-    Not on a machine whose system calls we have no table of.
+    The caller compiles it, once: all that a pid 1 writes to is memory of its own for good.
     """
-    rules: dict[str, tuple[Rule, ...]] = {name: (Rule(ALLOW),) for name in _CALLS}
-    if family := own_family():
-        sc.load_filter(*compile_policy(Policy(ERRNO | errno.EPERM, family[:1], rules)))
+    from ptylaunch.abi import own_family  # not for who has no init
+    from ptylaunch.policy import ALLOW, ERRNO, Policy, Rule
+    from ptylaunch.seccomp import compile_policy
+
+    if not _filters and (family := own_family()):
+        rules: dict[str, tuple[Rule, ...]] = {name: (Rule(ALLOW),) for name in _CALLS}
+        _filters.append(compile_policy(Policy(ERRNO | errno.EPERM, family[:1], rules)))
+    return _filters[0] if _filters else None
+
+
+def confine(own: Filter | None) -> None:
+    """Put the filter on ourselves, for good; it wants no_new_privs (seccomp(2))."""
+    if own is not None:
+        sc.load_filter(*own)
 
 
 def serve(program_pid: int, signals_fd: int) -> NoReturn:

@@ -160,5 +160,24 @@ def read(
         return None
     if words:
         return None
-    values = general.values | asked.found.values | {"command": asked.name}
+    return _arguments(general.values | asked.found.values | {"command": asked.name})
+
+
+def read_one(argv: Sequence[str], declare: Callable[[Declarations], None]) -> Namespace | None:
+    """Return what a plain line says to a command that has no others below it."""
+    if "--" in argv:
+        return None
+    words = list(reversed(argv))
+    declared = _Declared()
+    declare(declared)
+    try:
+        declared.take_options(words)
+        declared.take_arguments(words)
+        declared.take_options(words)
+    except _Unplain:
+        return None
+    return None if words else _arguments(declared.values)
+
+
+def _arguments(values: dict[str, Any]) -> Namespace:
     return cast("Namespace", _Arguments(values))

@@ -7,7 +7,6 @@ import fcntl
 import os
 import socket
 import stat
-import termios
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ptylaunch import attribute, privilege
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGKILL: Final = 9
+_TIOCSCTTY: Final = 0x540E  # ioctl_tty(2); termios is not loaded for a number
 
 
 def prepare(
@@ -36,7 +36,7 @@ def prepare(
     Who calls this is a session leader.
     """
     if tty_fd is not None:
-        fcntl.ioctl(tty_fd, termios.TIOCSCTTY, 0)
+        fcntl.ioctl(tty_fd, _TIOCSCTTY, 0)
         stdio = (tty_fd, tty_fd, tty_fd)
     place(stdio)
     # While we still have the ids of the box's root: to a process of another user our caller may do

@@ -7,9 +7,7 @@ from typing import Any, cast
 
 from ptylaunch.attribute import read_attributes
 from ptylaunch.capability import Capabilities, mask_of
-from ptylaunch.plan import Limit, Program
-from ptylaunch.policy import read_policy
-from ptylaunch.seccomp import compile_policy
+from ptylaunch.plan import Filter, Limit, Program
 from ptylaunch.value import (
     absolute_at,
     as_dict,
@@ -42,7 +40,6 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
     adjust = process.get("oomScoreAdj")
     if adjust is not None and type(adjust) is not int:
         raise bad("process.oomScoreAdj must be an integer")
-    policy = read_policy(linux)
     unsized = 0 if process.get("consoleSize") is None else None  # it is whole, or not there
     return Program(
         args=args,
@@ -62,9 +59,17 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
         terminal=bool_at(process, "terminal", "process.terminal"),
         rows=int_at(size, "height", "process.consoleSize.height", unsized) & 0xFFFF,
         cols=int_at(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
-        seccomp=None if policy is None else compile_policy(policy),
+        seccomp=_filter(linux) if "seccomp" in linux else None,
         attributes=read_attributes(process, linux),
     )
+
+
+def _filter(linux: dict[str, Any]) -> Filter | None:
+    from ptylaunch.policy import read_policy  # four modules, for who asks for a filter
+    from ptylaunch.seccomp import compile_policy
+
+    policy = read_policy(linux)
+    return None if policy is None else compile_policy(policy)
 
 
 def _capabilities(process: dict[str, Any]) -> Capabilities:

@@ -7,7 +7,6 @@ import fcntl
 import os
 import select
 import signal
-import termios
 from typing import TYPE_CHECKING, Final
 
 from ptylaunch.init import exit_code
@@ -30,6 +29,8 @@ def wait_for(pid: int, pty_fd: int | None) -> int:
     """
     if pty_fd is None:
         return exit_code(os.waitpid(pid, 0)[1])
+    import termios  # only here, as tty below
+
     saved = _make_raw()
     wake_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     old_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
@@ -124,6 +125,8 @@ def _read(fd: int) -> bytes:
 
 def copy_size(pty_fd: int) -> None:
     """Give a container's terminal the size of ours."""
+    import termios
+
     try:
         size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))  # struct winsize
         fcntl.ioctl(pty_fd, termios.TIOCSWINSZ, size)
@@ -133,7 +136,8 @@ def copy_size(pty_fd: int) -> None:
 
 def _make_raw() -> list[int | list[bytes | int]] | None:
     """Put our terminal into raw mode, if it is one; return its settings."""
-    import tty  # only here
+    import termios
+    import tty
 
     try:
         saved = termios.tcgetattr(0)

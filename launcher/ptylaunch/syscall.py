@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import signal
+import struct
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -66,7 +67,7 @@ RESOLVE_IN_ROOT: Final = 0x10
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_KEEPCAPS: Final = 8
-_PR_SET_NAME: Final = 15
+PR_SET_NAME: Final = 15
 PR_CAPBSET_DROP: Final = 24
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -89,6 +90,10 @@ _NR_KEYCTL: Final = {
     "s390x": 280,
 }.get(os.uname().machine)
 _KEYCTL_JOIN_SESSION_KEYRING: Final = 1
+_CAPABILITY_HEADER: Final = struct.Struct("=Ii")
+_CAPABILITIES: Final = struct.Struct("=6I")
+_FEW: Final = ctypes.c_char_p * 64
+"""An array for most command lines: to make another type of one is 30 us, in each child anew."""
 _NR_RT_SIGACTION: Final = {
     "x86_64": 13,
     "aarch64": 134,
@@ -169,14 +174,18 @@ def setns(fd: int, flags: int) -> None:
     _checked(_setns(ctypes.c_int(fd), ctypes.c_int(flags)))
 
 
-def fork_into(cgroup_fd: int) -> int:
-    """Fork as os.fork() does, but with the child in a cgroup of v2 from its birth on (clone3(2)).
+def fork_into(flags: int, cgroup_fd: int = -1) -> int:
+    """Fork as os.fork() does, but with the child in new namespaces from its birth on (clone3(2)).
+
+    ``flags`` say of which kinds they are; ``cgroup_fd`` is the cgroup of v2 that it is born into.
 
     The C library does not hear of it, so the child may do system calls, end by os._exit and fork
     (which puts things right), and nothing with threads or raise(3). The interpreter's lock is kept
     over the call: there would be nobody in the child to give it back.
     """
-    numbers = (_CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd)
+    if cgroup_fd >= 0:
+        flags |= _CLONE_INTO_CGROUP
+    numbers = (flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, max(0, cgroup_fd))
     arguments = (ctypes.c_uint64 * len(numbers))(*numbers)  # struct clone_args
     size = ctypes.c_long(ctypes.sizeof(arguments))
     return _checked(_syscall_under_lock(ctypes.c_long(_NR_CLONE3), ctypes.byref(arguments), size))
@@ -303,32 +312,10 @@ def prctl(option: int, value: int = 0, extra: int = 0) -> None:
     _checked(_prctl(option, value, extra, 0, 0))
 
 
-def set_name(name: str) -> None:
-    """Set what ``ps`` calls this process, at most 15 bytes."""
-    text = ctypes.create_string_buffer(name.encode())
-    prctl(_PR_SET_NAME, ctypes.addressof(text))
-
-
-def set_command_line(text: str) -> None:
-    """Set what /proc/PID/cmdline says, as far as the arguments we were started with have room.
-
-    That file shows our memory. Where the last byte of the arguments is no NUL the kernel shows one
-    string instead of all of them (get_mm_ctitle in fs/proc/base.c, made for setproctitle(3)).
-    """
-    with open("/proc/self/stat", "rb", buffering=0) as file:
-        fields = file.read().rpartition(b")")[2].split()  # from the third on
-    start, end = int(fields[48 - 3]), int(fields[49 - 3])  # arg_start and arg_end, proc(5)
-    shown = text.encode()[: max(0, end - start - 2)]
-    ctypes.memset(start, 0, end - start)
-    ctypes.memmove(start, shown, len(shown))
-    ctypes.memset(end - 1, 1, 1)
-
-
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """Set the three sets of the calling thread, as bit masks (capset(2), version 3)."""
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     halves = [half(mask) for half in (_low, _high) for mask in (effective, permitted, inheritable)]
-    _checked(_capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)(*halves))))
+    _checked(_capset(_CAPABILITY_HEADER.pack(0x20080522, 0), _CAPABILITIES.pack(*halves)))
 
 
 def _low(mask: int) -> int:
@@ -370,7 +357,8 @@ class Execution:
 
 
 def _strings(texts: tuple[str, ...]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(texts) + 1))(*map(os.fsencode, texts), None)
+    kind = _FEW if len(texts) < 64 else ctypes.c_char_p * (len(texts) + 1)
+    return kind(*map(os.fsencode, texts), None)
 
 
 def set_hostname(name: str) -> None:

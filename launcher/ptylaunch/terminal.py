@@ -11,7 +11,6 @@ import fcntl
 import os
 import stat
 import struct
-import termios
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptylaunch import syscall as sc
@@ -23,6 +22,8 @@ _DEVPTS_MAGIC: Final = 0x1CD1  # linux/magic.h
 _PTMX_INODE: Final = 2  # fs/devpts/inode.c
 _TIOCGPTPEER: Final = 0x5441
 _TIOCSPTLCK: Final = 0x40045431
+# termios is not loaded for a number that differs on one machine of ours (asm/ioctls.h).
+_TIOCSWINSZ: Final = {"ppc64le": 0x80087467}.get(os.uname().machine, 0x5414)
 
 _fstatfs: Final = ctypes.CDLL(None, use_errno=True).fstatfs
 
@@ -58,7 +59,7 @@ def open_terminal(root: Rootfs, rows: int, cols: int, uid: int) -> Terminal:
     fcntl.ioctl(pty_fd, _TIOCSPTLCK, struct.pack("i", 0))
     tty_fd = fcntl.ioctl(pty_fd, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     if rows or cols:
-        fcntl.ioctl(tty_fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        fcntl.ioctl(tty_fd, _TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
     if uid:
         os.fchown(tty_fd, uid, -1)
     return Terminal(pty_fd, tty_fd)

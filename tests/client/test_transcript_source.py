@@ -9,12 +9,15 @@ import pytest
 
 from ptycli.transcript import source as module
 from ptycli.transcript.source import Source, has_exit
-from ptyd.journal.index import EXIT, RESIZE, START, STDOUT
+from ptyd.journal import index
+from ptyd.journal.index import EXIT, RECORD_SIZE, RESIZE, START, STDOUT
 from written_journal import NOW, Moment, Printed, WrittenJournal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ptyd.journal.index import Record
 
 
 class Container:
@@ -111,3 +114,20 @@ def test_the_exit_of_an_earlier_epoch_ends_nothing(journal: WrittenJournal) -> N
 
     assert (first, begun, has_exit(folder, 2)) == ((True, False), False, True)
     assert not has_exit(folder + "/nowhere", 1)
+
+
+def test_who_follows_reads_one_record_of_an_index_to_go_on(
+    journal: WrittenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: it is asked at every wake."""
+    journal.write([Moment(RESIZE, NOW + each, 24, 80) for each in range(100)])
+    sizes: list[int] = []
+
+    def parse(data: bytes, end: int) -> list[Record]:
+        sizes.append(len(data))
+        return index.parse(data, end)
+
+    monkeypatch.setattr(module, "parse", parse)
+
+    assert not has_exit(journal.folder, 1)
+    assert sizes == [RECORD_SIZE]

@@ -6,14 +6,14 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from ptykeep import listener as listener_module
 from ptykeep.listener import bind_control, bind_tcp
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0"])
@@ -65,3 +65,23 @@ def test_the_control_socket_is_the_owners(tmp_path: Path, depth: int) -> None:
         assert stat.S_IMODE(status.st_mode) == 0o600
         assert after == 0
         assert (listener.dialect, listener.host) == ("control", f"{directory}/control.sock")
+
+
+PROBE = """
+import sys
+sys.path.append({launcher!r})
+from ptylaunch.lean import stand_in
+stand_in()
+from ptykeep.listener import bind_tcp
+bind_tcp("raw", "localhost", 0).socket.close()
+assert not [name for name in ("encodings.idna", "re", "unicodedata") if name in sys.modules]
+"""
+
+
+def test_an_address_loads_no_codec() -> None:
+    """A keeper would be 2 MB larger for as long as it lives, and its init with it."""
+    launcher = Path(listener_module.__file__).parent.parent
+    command = [sys.executable, "-I", "-S", "-c", PROBE.format(launcher=str(launcher))]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")

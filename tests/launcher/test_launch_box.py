@@ -90,7 +90,7 @@ def test_what_an_init_does_not_do_is_refused() -> None:
     if pid == 0:
         try:
             sc.prctl(sc.PR_SET_NO_NEW_PRIVS, 1)
-            init.confine()
+            init.confine(init.own_filter())
             for attempt in (lambda: os.open("/", os.O_RDONLY), os.fork, socket.socketpair):
                 try:
                     attempt()
@@ -144,6 +144,14 @@ def test_pid_1_has_no_path_of_the_host(caller: Caller) -> None:
     result = shell(caller, script)
 
     assert result.output == "ptyd-init\nptyd-init\n"
+
+
+@every_caller
+def test_what_the_kernel_makes_for_a_namespace_is_the_boxs_roots(caller: Caller) -> None:
+    """A network namespace older than the maps would have files of nobody, for good."""
+    result = shell(caller, "stat -c %u:%g /proc/net/dev /sys/class/net/lo/uevent /proc/1/net")
+
+    assert result.output.split() == ["0:0"] * 3
 
 
 @every_caller

@@ -227,7 +227,7 @@ def test_a_cgroup_survives_being_written_down() -> None:
     assert Cgroup.from_json(None) == Cgroup()
 
 
-def no_clone3(_fd: int) -> int:
+def no_clone3(_flags: int, _fd: int) -> int:
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
@@ -240,7 +240,7 @@ def test_a_child_is_forked_into_its_cgroup(kernel: str, monkeypatch: pytest.Monk
     with made() as cgroup:
         doors = open_doors(cgroup)
         read_fd, write_fd = os.pipe()
-        pid = fork_into(cgroup, doors)
+        pid, as_wanted = fork_into(cgroup, doors)
         if pid == 0:
             with open("/proc/self/cgroup", "rb") as file:
                 is_in = os.path.basename(cgroup.unified).encode() in file.read()
@@ -256,6 +256,6 @@ def test_a_child_is_forked_into_its_cgroup(kernel: str, monkeypatch: pytest.Monk
             os.close(fd)
         name = os.path.basename(cgroup.unified)
 
-    assert born == (b"+" if kernel == "new" else b"-")
+    assert (born, as_wanted) == ((b"+", True) if kernel == "new" else (b"-", False))
     assert inside.count(name) == len(cgroup.folders)
     assert os.listdir("/proc/self/fd") == before

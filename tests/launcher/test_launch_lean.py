@@ -186,7 +186,7 @@ from ptylaunch.lean import NAMES, stand_in
 stand_in()
 import typing, json, signal, socket
 assert all(sys.modules[name].__name__ == f"ptylaunch.lean.{{name}}_" for name in NAMES)
-print(typing.Protocol.__module__, json.JSONDecodeError.__name__, signal.Signals(15).name,
+print(typing.Generic.__module__, json.JSONDecodeError.__name__, signal.Signals(15).name,
     socket.AddressFamily.AF_UNIX.value)
 assert all(sys.modules[name].__name__ == name for name in NAMES)
 assert not hasattr(json, "no_such_thing")

@@ -161,3 +161,31 @@ def test_ids_are_mapped_as_the_kernel_does(inside: int) -> None:
     expected = 1000 if inside == 0 else 99999 + inside if inside < 65536 else None
 
     assert host_id(inside, ranges) == expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "more", "early"),
+    [
+        ("pid mount user network", {}, sc.CLONE_NEWUSER | sc.CLONE_NEWPID),
+        ("pid mount", {}, sc.CLONE_NEWPID),
+        ("pid mount", {"oomScoreAdj": 3}, sc.CLONE_NEWPID),
+        ("pid mount user", {"oomScoreAdj": 3}, 0),
+        ("mount user", {}, 0),
+        ("pid mount user network=/run/netns/x", {}, 0),
+    ],
+)
+def test_pid_1_is_born_where_nothing_is_to_be_done_before(
+    kinds: str, more: dict[str, int], early: int
+) -> None:
+    """In its user and pid namespaces, unless one is joined or a right of the host is needed."""
+    pairs = [kind.partition("=") for kind in kinds.split()]
+    spec = edited(
+        ["linux", "namespaces"],
+        [{"type": kind, **({"path": path} if path else {})} for kind, _, path in pairs],
+    )
+    spec["process"] |= more
+    if "user" not in kinds:
+        del spec["linux"]["uidMappings"], spec["linux"]["gidMappings"]
+    del spec["domainname"]
+
+    assert read_plan(spec, "/bundle").birthright == early

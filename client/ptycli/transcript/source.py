@@ -7,9 +7,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import Failure, session_of
 from ptycli.container import find
-from ptyd.journal.index import BEYOND, EXIT, START, parse
+from ptycli.failure import Failure, session_of
+from ptyd.journal.index import BEYOND, EXIT, RECORD_SIZE, START, parse
 from ptyd.journal.reader import Reader
 from ptyd.journal.segment import starts
 
@@ -121,11 +121,17 @@ class Source:
 def has_exit(folder: str, epoch: int) -> bool:
     """Tell whether the last word of a journal is the exit of that epoch's program, or a later."""
     try:
-        with open(f"{folder}/{starts(folder)[-1]:020}.idx", "rb") as file:
-            records = parse(file.read(), BEYOND)
+        fd = os.open(f"{folder}/{starts(folder)[-1]:020}.idx", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, IndexError):
         return False
-    if not records or records[-1].kind != EXIT:
-        return False
+    try:
+        # Who follows asks at every wake: of however many records the last one says no.
+        size = os.fstat(fd).st_size // RECORD_SIZE * RECORD_SIZE
+        last = parse(os.pread(fd, RECORD_SIZE, max(0, size - RECORD_SIZE)), BEYOND)
+        if not last or last[0].kind != EXIT:
+            return False
+        records = parse(os.pread(fd, size, 0), BEYOND)
+    finally:
+        os.close(fd)
     begun = [record.a for record in records if record.kind == START]
     return not begun or begun[-1] >= epoch

@@ -1,4 +1,4 @@
-"""Stands in for ``typing``: names for annotations, which nobody looks at, and NamedTuple."""
+"""Stands in for ``typing``: names that nobody looks at when they run, and NamedTuple."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from typing import Any as Anything
     from typing import Self as Same
 
-Any = Final = NoReturn = Self = object
+Any = Final = NoReturn = Self = TypeAlias = object
 
 
 def __getattr__(name: str) -> Anything:
     return real("typing", name)
+
+
+class Protocol:
+    """What a class has to look like, which nobody asks when it runs."""
 
 
 def cast(_kind: object, value: object) -> object:
