@@ -12,6 +12,7 @@ import os
 import signal
 from typing import Final
 
+CLONE_NEWTIME: Final = 0x00000080
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWCGROUP: Final = 0x02000000
 CLONE_NEWUTS: Final = 0x04000000

@@ -125,7 +125,7 @@ def test_features_and_version_say_what_it_is() -> None:
 
     assert "user" in features["linux"]["namespaces"]
     assert "rbind" in features["mountOptions"]
-    assert ptylaunch("--version").stdout.splitlines()[1] == "spec: 1.2.0"
+    assert ptylaunch("--version").stdout.splitlines()[1] == "spec: 1.3.0"
 
 
 @pytest.mark.parametrize(
