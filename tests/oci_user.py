@@ -127,6 +127,7 @@ def runtime(user: str) -> Iterator[Runtime]:
         for path in (home, *home.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
         made.do("spec")
+        made.edit("process", "terminal", to=False)
         trees = [
             {"destination": tree, "type": "bind", "source": tree, "options": ["rbind", "ro"]}
             for tree in host_trees()

@@ -110,7 +110,9 @@ def _add_exec(commands: Commands) -> None:
     command.add_argument("--preserve-fds", metavar="N", type=_count, default=0)
     for name in ("--apparmor", "--process-label", "--cgroup"):
         command.add_argument(name, action=REFUSED)
-    command.add_argument("--ignore-paused", action=REFUSED, nargs=0)
+    command.add_argument(
+        "--ignore-paused", action="store_true", help="wait until a paused container goes on"
+    )
     command.add_argument("id", metavar="ID")
     command.add_argument("args", metavar="COMMAND", nargs=REST)
 
@@ -161,7 +163,7 @@ def _add_lookers(commands: Commands) -> None:
     ps = _add(commands, "ps", "listing.show_processes", "list the processes of a container")
     ps.add_argument("--format", "-f", choices=("table", "json"), default="table")
     ps.add_argument("id", metavar="ID")
-    ps.add_argument("ps", nargs="*", metavar="PS-OPTION", help="options of ps (default: -ef)")
+    ps.add_argument("ps", nargs=REST, metavar="PS-OPTION", help="options of ps (default: -ef)")
     spec = _add(commands, "spec", "default.write_spec", "write a config.json to start from")
     spec.add_argument("--bundle", "-b", default=".", help="folder to write it in (default: here)")
     spec.add_argument("--config", "-f", metavar="FILE", help="another file; - is standard output")

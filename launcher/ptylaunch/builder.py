@@ -25,6 +25,7 @@ from ptylaunch import channel as ch
 from ptylaunch import init, privilege, program, title
 from ptylaunch import syscall as sc
 from ptylaunch.child import FAILED, Stage, adjust_oom_score, forget_caller, report
+from ptylaunch.clock import write_offsets
 from ptylaunch.errors import failure_from
 from ptylaunch.hook import run_hooks
 from ptylaunch.namespace import raise_loopback, write_sysctl
@@ -90,6 +91,7 @@ def _first(job: Job, stage: Stage, born_in: int) -> None:
             os._exit(FAILED)
     stage.name = "namespaces"
     sc.unshare(plan.namespaces & ~(sc.CLONE_NEWUSER | born_in))
+    write_offsets(plan.time_offsets)
     stage.name = "sources"
     # Before the change of identity: the state directory is open to our own uid alone.
     sources = job.sources or open_sources(plan)

@@ -62,13 +62,32 @@ class Capabilities(NamedTuple):
 
 
 def mask_of(names: tuple[str, ...]) -> int:
-    """Return the bit mask; ValueError names the first that is no capability."""
+    """Return the bit mask; a name that is no capability has no bit."""
     mask = 0
     for name in names:
-        if name not in NUMBERS:
-            raise ValueError(name)
-        mask |= 1 << NUMBERS[name]
+        if name in NUMBERS:
+            mask |= 1 << NUMBERS[name]
     return mask
+
+
+def names_of(mask: int) -> list[str]:
+    return [name for name, number in NUMBERS.items() if mask >> number & 1]
+
+
+def within(asked: Capabilities, available: int) -> Capabilities:
+    """Return what capset(2) and prctl(2) grant of it to who has ``available``.
+
+    Effective is a part of permitted, ambient one of permitted and inheritable (capabilities(7)).
+    """
+    permitted = asked.permitted & available
+    inheritable = asked.inheritable & available
+    return Capabilities(
+        asked.bounding & available,
+        asked.effective & permitted,
+        permitted,
+        inheritable,
+        asked.ambient & permitted & inheritable,
+    )
 
 
 def bits_of(mask: int) -> list[int]:

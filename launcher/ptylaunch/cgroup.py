@@ -15,7 +15,7 @@ from ptylaunch import syscall as sc
 from ptylaunch.allotment import STAGE, update
 from ptylaunch.devicerule import enforce
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.freezer import kill_all, wait_until_empty
+from ptylaunch.freezer import frozen_folder, kill_all, wait_until_empty
 from ptylaunch.hierarchy import read_or, read_text, write_text
 from ptylaunch.placement import Cgroup, asked
 
@@ -35,6 +35,7 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
     try:
         for folder in dict.fromkeys((*cgroup.folders, *cgroup.rooms)):
             made += [folder] if _make(folder) else []
+        _require_thawed(cgroup)
         for controller in cgroup.controllers:
             try:
                 _enable(cgroup.unified, controller)
@@ -142,9 +143,17 @@ def _make(folder: str) -> bool:
         os.makedirs(folder)
     except FileExistsError:
         if read_or(f"{folder}/cgroup.procs"):
-            raise LaunchFailed(STAGE, errno.EBUSY, f"{folder} is in use") from None
+            detail = f"{folder}: the container's cgroup is not empty"
+            raise LaunchFailed(STAGE, errno.EBUSY, detail) from None
         return False
     return True
+
+
+def _require_thawed(cgroup: Cgroup) -> None:
+    """What enters one that is held would never come out, and we would wait for it for ever."""
+    if frozen := frozen_folder(cgroup):
+        detail = f"{frozen}: container's cgroup unexpectedly frozen"
+        raise LaunchFailed(STAGE, errno.EBUSY, detail)
 
 
 def _enable(folder: str, controller: str) -> None:

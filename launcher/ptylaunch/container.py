@@ -50,6 +50,7 @@ class Box:
         *,
         target: Target,
         cgroup: Cgroup,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         self.init_pid = init_pid
         """Host pid of pid 1, a child of the caller, who waits for it; exits as the program did."""
@@ -65,6 +66,8 @@ class Box:
         """What another program needs to join (ptylaunch.join)."""
         self.cgroup = cgroup
         """The caller's to remove once pid 1 is reaped: ``ptylaunch.cgroup.remove``."""
+        self.warnings = warnings
+        """What the spec asks for and does not get, see :class:`ptylaunch.plan.Program`."""
         self._sock = sock
 
     def start(self) -> None:
@@ -225,6 +228,7 @@ class _Construction:
             self._terminal,
             target=Target(namespaces, plan.uid_map, plan.gid_map, cg.doors_of(cgroup)),
             cgroup=cgroup,
+            warnings=plan.program.warnings,
         )
 
     def _receive(self) -> ch.Message:

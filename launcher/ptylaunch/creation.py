@@ -16,11 +16,11 @@ from ptylaunch.container import Box, build, choose_cgroup
 from ptylaunch.devicerule import read_rules
 from ptylaunch.errors import LaunchFailed, Refused
 from ptylaunch.folder import Folder, write_whole
-from ptylaunch.hook import read_hooks
+from ptylaunch.hook import is_of_hook, read_hooks
 from ptylaunch.lifecycle import clear, forget, run_poststop, start_program
 from ptylaunch.placement import Cgroup
 from ptylaunch.record import base_state, describe, write_cgroup, write_record
-from ptylaunch.relay import copy_size, wait_for
+from ptylaunch.relay import fit, wait_for
 from ptylaunch.sealed import seal_self
 from ptylaunch.start import listen
 from ptylaunch.terms import Terms
@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> int:
         if not arguments.detach:
             pass_signals_on(box.pid)
             if box.pty_fd is not None and not arguments.console_socket:
-                copy_size(box.pty_fd)  # before the program can look
+                fit(box.pty_fd)  # before the program can look
         start_program(arguments)
     except BaseException:
         box.discard()
@@ -88,6 +88,8 @@ def _make(arguments: Namespace, *, tied: bool) -> Box:
             with listen(folder.fd) as listener:
                 terms = terms._replace(listener=listener)
                 box = build(spec, arguments.bundle, stdio=(0, 1, 2), cgroup=cgroup, terms=terms)
+            for warning in box.warnings:
+                arguments.log.mention(warning)
             hand_over(box.pty_fd, arguments.console_socket, stay=tied)
             record = describe(arguments.id, arguments.bundle, spec, box.init_pid)
             write_record(folder, record, spec)
@@ -97,7 +99,7 @@ def _make(arguments: Namespace, *, tied: bool) -> Box:
             if box is not None:
                 box.discard()
             folder.remove()
-            if isinstance(error, LaunchFailed) and error.stage.endswith(" hook"):
+            if isinstance(error, LaunchFailed) and is_of_hook(error):
                 # runtime.md, "Lifecycle", step 12: they had begun, so the last ones follow
                 run_poststop(read_hooks(spec), {**terms.state, "status": "stopped"}, arguments.log)
             raise

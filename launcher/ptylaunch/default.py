@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ptylaunch.abi import own_family
 from ptylaunch.capability import NUMBERS
 from ptylaunch.errors import Refused
+from ptylaunch.hierarchy import find_hierarchies
 from ptylaunch.hook import KINDS
 from ptylaunch.options import known_options
 from ptylaunch.policy import ACTIONS, FLAGS, OPERATORS
@@ -17,7 +18,7 @@ from ptylaunch.spec import INIT_ANNOTATION, NAMESPACES
 if TYPE_CHECKING:
     from argparse import Namespace
 
-OCI_VERSION: Final = "1.2.0"
+OCI_VERSION: Final = "1.3.0"
 
 _CAPABILITIES: Final = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 _KERNEL: Final = ["nosuid", "noexec", "nodev"]
@@ -54,17 +55,21 @@ def show_features(_: Namespace) -> int:
 
 def default_spec(*, rootless: bool) -> dict[str, Any]:
     """Return a config.json that runs ``sh`` in ``rootfs``, for root or for an ordinary user."""
-    kinds = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
+    kinds = ["pid", "network", "ipc", "uts", "mount"]
+    if all(each.version == 2 for each in find_hierarchies()):
+        kinds.append("cgroup")  # on v1 runc and crun leave it out, and tools count on that
     linux: dict[str, Any] = {"maskedPaths": _MASKED, "readonlyPaths": _READONLY}
     if rootless:
         kinds.append("user")
         for key, number in (("uidMappings", os.geteuid()), ("gidMappings", os.getegid())):
             linux[key] = [{"containerID": 0, "hostID": number, "size": 1}]
+    else:
+        linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
     linux["namespaces"] = [{"type": kind} for kind in kinds]
     return {
         "ociVersion": OCI_VERSION,
         "process": {
-            "terminal": False,
+            "terminal": True,
             "user": {"uid": 0, "gid": 0},
             "args": ["sh"],
             "env": [
@@ -89,6 +94,7 @@ def default_spec(*, rootless: bool) -> dict[str, Any]:
             _mount("/dev/shm", "tmpfs", [*_KERNEL, "mode=1777", "size=65536k"]),  # noqa: S108
             _mount("/dev/mqueue", "mqueue", _KERNEL),
             _mount("/sys", "sysfs", [*_KERNEL, "ro"]),
+            _mount("/sys/fs/cgroup", "cgroup", [*_KERNEL, "relatime", "ro"]),
         ],
         "linux": linux,
     }

@@ -17,7 +17,7 @@ from ptylaunch.creation import read_object
 from ptylaunch.errors import LaunchFailed, Refused
 from ptylaunch.folder import Folder, write_whole
 from ptylaunch.join import Joining, confine, join
-from ptylaunch.programspec import read_program
+from ptylaunch.programspec import grant, has_user_namespace, read_program
 from ptylaunch.reap import reap
 from ptylaunch.record import read_cgroup, read_config, read_record, status_of
 from ptylaunch.relay import wait_for
@@ -42,6 +42,9 @@ def execute(arguments: Namespace) -> int:
         process, user = _process(arguments, spec["process"])
         program = read_program(process, {})
         program = confine(program, _raised(box, program))  # which adds the filter
+        program = grant(program, in_user_namespace=has_user_namespace(spec))
+        for warning in program.warnings:
+            arguments.log.mention(warning)
         joining = join(
             Joining(target, program, user=user, stdio=(0, 1, 2), preserved_fds=preserved)
         )
@@ -66,9 +69,11 @@ def _open(arguments: Namespace) -> tuple[dict[str, Any], Target]:
     with Folder.open(arguments.root, arguments.id) as folder:
         record = read_record(folder)
         status = status_of(folder, record)
-        if status not in ("created", "running"):
+        if status == "paused" and not arguments.ignore_paused:
             # What enters a cgroup that is held is held before it is a program.
-            raise Refused(f"container {arguments.id} is {status}: exec wants a running one")
+            raise Refused(f"cannot exec in a paused container: {arguments.id}")
+        if status == "stopped":
+            raise Refused(f"container {arguments.id} is stopped: exec wants a running one")
         doors = doors_of(read_cgroup(folder))
         pid, started = record.process
         return read_config(folder), open_target(pid, started, doors)
@@ -114,11 +119,13 @@ def _raised(box: Program, program: Program) -> Program:
 
 
 def _with_capabilities(own: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the container's sets, with these in the ones that root uses."""
+    """Return the container's sets, with these in the ones that root uses.
+
+    Ambient too where the container's own are inheritable: without that they cannot be (as runc).
+    """
     sets = dict_at(own, "capabilities", "process.capabilities")
-    return sets | {
-        key: [*strings_at(sets, key, key), *names] for key in ("bounding", "effective", "permitted")
-    }
+    kinds = ["bounding", "effective", "permitted"] + ["ambient"] * bool(sets.get("inheritable"))
+    return sets | {key: [*strings_at(sets, key, key), *names] for key in kinds}
 
 
 def _set_user(process: dict[str, Any], arguments: Namespace) -> str:

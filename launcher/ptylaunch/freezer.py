@@ -55,6 +55,14 @@ def is_paused(cgroup: Cgroup) -> bool:
     return bool(state) and read_or(state, "THAWED") != "THAWED"
 
 
+def frozen_folder(cgroup: Cgroup) -> str:
+    """Return the folder in which what enters is held, by itself or by one above; empty if none."""
+    if cgroup.unified and "frozen 1" in read_or(f"{cgroup.unified}/cgroup.events"):
+        return cgroup.unified
+    state = _v1_state(cgroup)
+    return os.path.dirname(state) if state and read_or(state, "THAWED") != "THAWED" else ""
+
+
 def kill_all(cgroup: Cgroup) -> None:
     """Send SIGKILL to every process, held ones included; wait for none of them.
 

@@ -29,10 +29,18 @@ _SAID: Final = 512
 """Bytes of a failed hook's output that are told, its last ones."""
 
 
+_FAILED: Final = "error running "
+"""What the stage of a failure begins with, in runc's words."""
+
+
 class Hook(NamedTuple):
-    """``timeout`` is in seconds, None for none; without ``env`` it is inherited."""
+    """``timeout`` is in seconds, None for none; without ``env`` it is inherited.
+
+    ``place`` is its place among those of its kind, from 0 on.
+    """
 
     kind: str
+    place: int
     path: str
     args: tuple[str, ...]
     env: tuple[str, ...] | None
@@ -45,13 +53,14 @@ def read_hooks(spec: dict[str, Any]) -> tuple[Hook, ...]:
     if unknown := set(fields) - set(KINDS):
         raise bad(f"hooks.{min(unknown)} is not supported")
     return tuple(
-        _hook(kind, entry, f"hooks.{kind}[{index}]")
+        _hook(kind, index, entry)
         for kind in KINDS
         for index, entry in enumerate(list_at(fields, kind, f"hooks.{kind}"))
     )
 
 
-def _hook(kind: str, entry: object, where: str) -> Hook:
+def _hook(kind: str, index: int, entry: object) -> Hook:
+    where = f"hooks.{kind}[{index}]"
     fields = as_dict(entry, where)
     path = absolute_at(fields, "path", where + ".path")
     args = strings_at(fields, "args", where + ".args")
@@ -59,7 +68,7 @@ def _hook(kind: str, entry: object, where: str) -> Hook:
     timeout = int_at(fields, "timeout", where + ".timeout", -1)
     if timeout == 0:
         raise bad(f"{where}.timeout must be greater than zero")
-    return Hook(kind, path, args or (path,), env, timeout if timeout > 0 else None)
+    return Hook(kind, index, path, args or (path,), env, timeout if timeout > 0 else None)
 
 
 def run_hooks(
@@ -78,13 +87,18 @@ def run_hooks(
                 _run(hook, json.dumps(state).encode(), env)
 
 
+def is_of_hook(failure: LaunchFailed) -> bool:
+    """Tell whether it was a hook that failed."""
+    return failure.stage.startswith(_FAILED)
+
+
 def _run(hook: Hook, state: bytes, env: Mapping[str, str]) -> None:
     """Run one hook with the state as its standard input.
 
     Both its input and its output are files in memory: no pipe can fill up, and none is held open
     by a daemon that a hook leaves behind.
     """
-    stage = f"{hook.kind} hook"
+    stage = f"{_FAILED}{hook.kind} hook #{hook.place}"
     input_fd, output_fd = os.memfd_create("state"), os.memfd_create("output")
     try:
         os.write(input_fd, state)

@@ -9,7 +9,7 @@ from ptylaunch import freezer
 from ptylaunch.cgroup import remove
 from ptylaunch.errors import LaunchFailed, Refused
 from ptylaunch.folder import Folder, list_ids
-from ptylaunch.hook import Hook, read_hooks, run_hooks
+from ptylaunch.hook import Hook, is_of_hook, read_hooks, run_hooks
 from ptylaunch.process import members, send_signal, wait_for_end
 from ptylaunch.record import (
     Record,
@@ -116,7 +116,7 @@ def start_program(arguments: Namespace) -> None:
     try:
         _start(arguments.root, arguments.id)
     except LaunchFailed as failure:
-        if failure.stage.endswith(" hook"):
+        if is_of_hook(failure):
             forget(arguments)
         raise
 

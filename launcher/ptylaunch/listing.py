@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from ptylaunch.errors import Refused
-from ptylaunch.folder import Folder, list_ids
+from ptylaunch.folder import Folder, default_root, list_ids
 from ptylaunch.process import is_alive
 from ptylaunch.record import (
     Record,
@@ -32,11 +32,14 @@ def show_state(arguments: Namespace) -> int:
 
 
 def show_list(arguments: Namespace) -> int:
+    if arguments.root != default_root() and not os.path.isdir(arguments.root):
+        raise Refused(f"{arguments.root}: no such folder")  # a slip, where it was said
     found = list(filter(None, (_look(arguments.root, name) for name in list_ids(arguments.root))))
     if arguments.quiet:
         print("".join(f"{record.id}\n" for record, _ in found), end="")
     elif arguments.format == "json":
-        print(json.dumps([_entry(record, status) for record, status in found]))
+        entries = [_entry(record, status) for record, status in found]
+        print(json.dumps(entries, separators=(",", ":")))  # as runc writes it
     else:
         entries = [_entry(record, status) for record, status in found]
         rows = [[str(entry[key]) for key in _COLUMNS] for entry in entries]
@@ -53,7 +56,8 @@ def show_processes(arguments: Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(sorted(pids)))
         return 0
-    for line in process_table(pids, arguments.ps or ["-ef"]):
+    options = arguments.ps[1:] if arguments.ps[:1] == ["--"] else arguments.ps
+    for line in process_table(pids, options or ["-ef"]):
         print(line)
     return 0
 
@@ -105,7 +109,13 @@ def _look(root: str, name: str) -> tuple[Record, str] | None:
 
 def _entry(record: Record, status: str) -> dict[str, Any]:
     state = oci_state(record, status)
-    return {**state, "created": record.created, "owner": _name_of(record.owner)}
+    keys = ("ociVersion", "id", "pid", "status", "bundle")  # in runc's order
+    return {
+        **{key: state[key] for key in keys},
+        "created": record.created,
+        "owner": _name_of(record.owner),
+        "annotations": state["annotations"],
+    }
 
 
 def _name_of(uid: int) -> str:

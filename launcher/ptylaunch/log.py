@@ -47,13 +47,16 @@ class Log:
             self._append("debug", message)
 
     def _append(self, level: str, message: str) -> None:
-        if self._file is None:
-            return
+        if self._file is None and level != "debug":
+            return  # it has been told already
         fields = {"level": level, "msg": message, "time": utc_now()}
         if self._form == "json":
-            line = json.dumps(fields)
+            line = json.dumps(fields, separators=(",", ":"))
         else:
             line = f"time={json.dumps(fields['time'])} level={level} msg={json.dumps(message)}"
+        if self._file is None:
+            print(line, file=sys.stderr)
+            return
         try:
             self._file.write(line + "\n")
             self._file.flush()

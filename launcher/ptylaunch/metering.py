@@ -72,12 +72,17 @@ def show_events(arguments: Namespace) -> int:
         raise Refused(f"container {arguments.id} has no cgroup that counts")
     killed = oom_kills(cgroup)
     while True:
-        print(json.dumps(event_of(arguments.id, stats(cgroup))), flush=True)
+        _print(event_of(arguments.id, stats(cgroup)))
         if arguments.stats or wait_for_end(process, interval):
             return 0
         before, killed = killed, oom_kills(cgroup)
         if killed > before:
-            print(json.dumps({"type": "oom", "id": arguments.id}), flush=True)
+            _print({"type": "oom", "id": arguments.id})
+
+
+def _print(event: dict[str, Any]) -> None:
+    """One line, without spaces as runc writes it: there are those who look for them by grep."""
+    print(json.dumps(event, separators=(",", ":")), flush=True)
 
 
 def parse_bytes(text: str) -> int:

@@ -73,7 +73,10 @@ def parse_anything(argv: list[str]) -> argparse.Namespace:
     """Return what was asked for; Refused when it makes no sense."""
     parser = _Parser(prog="ptylaunch", description="Run isolated processes from OCI bundles.")
     parser.add_argument(
-        "--version", "-v", action="version", version=f"ptylaunch {VERSION}\nspec: {OCI_VERSION}"
+        "--version",
+        "-v",
+        action="version",
+        version=f"ptylaunch version {VERSION}\nspec: {OCI_VERSION}",
     )
     declare_general(parser)
     declare_commands(parser.add_subparsers(dest="command", required=True, metavar="COMMAND"))

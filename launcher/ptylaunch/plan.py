@@ -94,6 +94,8 @@ class Program(NamedTuple):
     cols: int
     seccomp: Filter | None = None
     attributes: Attributes = Attributes()
+    warnings: tuple[str, ...] = ()
+    """What it asks for and does not get, where the spec demands no more than to say so."""
 
 
 class Device(NamedTuple):
@@ -158,6 +160,8 @@ class Plan(NamedTuple):
     masked: tuple[str, ...]
     readonly: tuple[str, ...]
     sysctl: tuple[tuple[str, str], ...]
+    time_offsets: tuple[tuple[str, int, int], ...]
+    """Clock, seconds, nanoseconds (time_namespaces(7))."""
     hostname: str
     domainname: str
     init: bool

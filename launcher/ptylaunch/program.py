@@ -39,6 +39,9 @@ def prepare(
         fcntl.ioctl(tty_fd, _TIOCSCTTY, 0)
         stdio = (tty_fd, tty_fd, tty_fd)
     place(stdio)
+    env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
+    if not env.get("HOME"):  # runc and crun look it up too
+        env["HOME"] = _home_of(program.uid)
     # While we still have the ids of the box's root: to a process of another user our caller may do
     # it with CAP_SYS_RESOURCE only (prlimit(2)).
     if program.limits:
@@ -46,14 +49,13 @@ def prepare(
         if not ch.await_word(sock, ch.GO):
             os._exit(FAILED)
     attribute.assume(program.attributes)
+    entered = _try_directory(program.cwd)
     privilege.assume(program, program.capabilities, no_new_privileges=program.no_new_privileges)
     # The change of identity made it what fs.suid_dumpable says (prctl(2)).
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
-    _change_directory(program.cwd)
+    if not entered:
+        _change_directory(program.cwd)
     os.umask(program.umask)
-    env = dict(entry.split("=", 1) for entry in program.env if "=" in entry)
-    if "HOME" not in env:  # runc and crun look it up too
-        env["HOME"] = _home_of(program.uid)
     _require(program, env)
     return env
 
@@ -137,7 +139,7 @@ def _require(program: Program, env: dict[str, str]) -> None:
         try:
             if stat.S_ISDIR(os.stat(path).st_mode):
                 found = found or errno.EISDIR
-            elif os.access(path, os.X_OK):
+            elif os.access(path, os.X_OK, effective_ids=True):  # with our capabilities, access(2)
                 return
             else:
                 found = found or errno.EACCES
@@ -191,6 +193,17 @@ def _places(name: str, path: str) -> list[str]:
     if "/" in name:
         return [name]
     return [os.path.join(part or ".", name) for part in path.split(":")]
+
+
+def _try_directory(path: str) -> bool:
+    """Enter it as the box's root, who may be let in where the program's user is not, as in runc."""
+    try:
+        _change_directory(path)
+    except LaunchFailed as failure:
+        if failure.errno in (errno.EACCES, errno.EPERM):
+            return False  # it may be the user's own alone, on a filesystem where root is nobody
+        raise
+    return True
 
 
 def _change_directory(path: str) -> None:

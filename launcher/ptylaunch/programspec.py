@@ -6,7 +6,7 @@ import resource
 from typing import Any, cast
 
 from ptylaunch.attribute import read_attributes
-from ptylaunch.capability import Capabilities, mask_of
+from ptylaunch.capability import NUMBERS, Capabilities, mask_of, names_of, within
 from ptylaunch.plan import Filter, Limit, Program
 from ptylaunch.value import (
     absolute_at,
@@ -40,6 +40,7 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
     adjust = process.get("oomScoreAdj")
     if adjust is not None and type(adjust) is not int:
         raise bad("process.oomScoreAdj must be an integer")
+    capabilities, warnings = _capabilities(process)
     unsized = 0 if process.get("consoleSize") is None else None  # it is whole, or not there
     return Program(
         args=args,
@@ -49,7 +50,7 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
         gid=int_at(user, "gid", "process.user.gid", 0),
         groups=tuple(cast("list[int]", groups)),
         umask=umask,
-        capabilities=_capabilities(process),
+        capabilities=capabilities,
         no_new_privileges=bool_at(process, "noNewPrivileges", "process.noNewPrivileges"),
         limits=tuple(
             _limit(as_dict(entry, "process.rlimits"))
@@ -61,6 +62,7 @@ def read_program(process: dict[str, Any], linux: dict[str, Any]) -> Program:
         cols=int_at(size, "width", "process.consoleSize.width", unsized) & 0xFFFF,
         seccomp=_filter(linux) if "seccomp" in linux else None,
         attributes=read_attributes(process, linux),
+        warnings=warnings,
     )
 
 
@@ -72,19 +74,47 @@ def _filter(linux: dict[str, Any]) -> Filter | None:
     return None if policy is None else compile_policy(policy)
 
 
-def _capabilities(process: dict[str, Any]) -> Capabilities:
+def has_user_namespace(spec: dict[str, Any]) -> bool:
+    """Tell whether a spec that was read before has one."""
+    entries = list_at(dict_at(spec, "linux", "linux"), "namespaces", "linux.namespaces")
+    return any(entry["type"] == "user" for entry in entries)
+
+
+def grant(program: Program, *, in_user_namespace: bool) -> Program:
+    """Return it with the capabilities that the kernel will give it, and what is to be said of that.
+
+    What cannot be granted is no error (config.md, "capabilities": it "MUST be logged as a
+    warning"). Where there is no user namespace only what we have ourselves is there to give.
+    """
+    asked = program.capabilities
+    available = -1 if in_user_namespace else _our_own()
+    granted = within(asked, available)
+    if granted == asked:
+        return program
+    warnings = list(program.warnings)
+    if lost := names_of((asked.bounding | asked.permitted) & ~available):
+        warnings.append(f"process.capabilities: not ours to give: {', '.join(lost)}")
+    for kind, what in (("effective", "is not permitted"), ("ambient", "is not inheritable")):
+        names = names_of(getattr(asked, kind) & available & ~getattr(granted, kind))
+        warnings += [f"can't raise {kind} capability {name}: it {what}" for name in names]
+    return program._replace(capabilities=granted, warnings=tuple(warnings))
+
+
+def _our_own() -> int:
+    with open("/proc/self/status", "rb") as file:
+        line = next(line for line in file if line.startswith(b"CapPrm:"))
+    return int(line.split()[1], 16)
+
+
+def _capabilities(process: dict[str, Any]) -> tuple[Capabilities, tuple[str, ...]]:
+    """Return the sets, and what is to be said of names that are none."""
     where = "process.capabilities"
     sets = dict_at(process, "capabilities", where)
-
-    def mask(key: str) -> int:
-        try:
-            return mask_of(strings_at(sets, key, f"{where}.{key}"))
-        except ValueError as error:
-            raise bad(f"{where}.{key}: there is no {error}") from None
-
-    return Capabilities(
-        mask("bounding"), mask("effective"), mask("permitted"), mask("inheritable"), mask("ambient")
-    )
+    kinds = ("bounding", "effective", "permitted", "inheritable", "ambient")
+    named = [strings_at(sets, kind, f"{where}.{kind}") for kind in kinds]
+    unknown = sorted({name for names in named for name in names if name not in NUMBERS})
+    warnings = tuple(f"{where}: there is no {name}" for name in unknown)
+    return Capabilities(*map(mask_of, named)), warnings
 
 
 def _limit(fields: dict[str, Any]) -> Limit:

@@ -36,7 +36,7 @@ def wait_for(pid: int, pty_fd: int | None) -> int:
     old_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGWINCH, _note)
     try:
-        copy_size(pty_fd)
+        fit(pty_fd)
         _Relay(pid, pty_fd, wake_fd).run()
         return exit_code(os.waitpid(pid, 0)[1])
     finally:
@@ -145,6 +145,21 @@ def _make_raw() -> list[int | list[bytes | int]] | None:
         return None
     tty.setraw(0)
     return saved
+
+
+def fit(pty_fd: int) -> None:
+    """Make a container's terminal fit for being shown here: our size, and the end of a line.
+
+    Where a pipe or a file gets to see it that is as the program wrote it, as with runc; a terminal
+    wants a carriage return as well from the one that it shows (termios(3), ONLCR).
+    """
+    import termios
+
+    copy_size(pty_fd)
+    if not os.isatty(1):
+        settings = termios.tcgetattr(pty_fd)
+        settings[1] &= ~termios.ONLCR
+        termios.tcsetattr(pty_fd, termios.TCSANOW, settings)
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:

@@ -14,11 +14,12 @@ from typing import Any, Final, cast
 
 from ptylaunch import overlay as overlays
 from ptylaunch import syscall as sc
+from ptylaunch.clock import read_offsets
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.hook import read_hooks
 from ptylaunch.options import parse_options, propagation_of
 from ptylaunch.plan import Device, IdRange, Mount, Plan
-from ptylaunch.programspec import read_program
+from ptylaunch.programspec import grant, read_program
 from ptylaunch.resources import read_cgroups_path, read_limits
 from ptylaunch.target import KINDS
 from ptylaunch.value import absolute_at as _absolute
@@ -41,6 +42,7 @@ NAMESPACES: Final = {
     "ipc": sc.CLONE_NEWIPC,
     "network": sc.CLONE_NEWNET,
     "cgroup": sc.CLONE_NEWCGROUP,
+    "time": sc.CLONE_NEWTIME,
 }
 
 _FILES: Final = {flag: name for name, flag in KINDS}
@@ -50,7 +52,6 @@ _UNSUPPORTED: Final = (
     ("process", "selinuxLabel"),
     ("linux", "intelRdt"),
     ("linux", "mountLabel"),
-    ("linux", "timeOffsets"),
     ("linux", "memoryPolicy"),
     ("linux", "netDevices"),
     ("process", "execCPUAffinity"),
@@ -92,6 +93,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     if init and not namespaces & sc.CLONE_NEWPID:
         raise _bad(f"{INIT_ANNOTATION} wants a pid namespace")
     own = namespaces | _not_ours(joined)
+    program = grant(program, in_user_namespace=bool(own & sc.CLONE_NEWUSER))
     sysctl = _sysctl(linux, own)
     domainname = _own_name(spec, "domainname", own)
     if domainname and dict(sysctl).get("kernel/domainname", domainname) != domainname:
@@ -112,6 +114,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
         masked=_paths(linux, "maskedPaths"),
         readonly=_paths(linux, "readonlyPaths"),
         sysctl=sysctl,
+        time_offsets=read_offsets(linux, own=bool(namespaces & sc.CLONE_NEWTIME)),
         hostname=_own_name(spec, "hostname", own),
         domainname=domainname,
         init=init,
@@ -240,7 +243,8 @@ def _mount(
         raise _bad(f"{where}.options: tmpcopyup is for tmpfs")
     if kind in ("cgroup", "cgroup2") and options.data:
         raise _bad(f"{where}.options: {options.data} is not supported for {kind}")
-    target = _absolute(fields, "destination", where + ".destination")
+    # config.md, "Mounts": a relative one, of old tools, is relative to "/".
+    target = "/" + _str(fields, "destination", where + ".destination").lstrip("/")
     if target == "/" and not (where == "mounts[0]" and (bind or overlay)):
         raise _bad(f"{where}: only the first mount may be the root, a bind or an overlay")
     layers, data = None, options.data

@@ -24,6 +24,7 @@ KINDS: Final = (
     ("ipc", sc.CLONE_NEWIPC),
     ("uts", sc.CLONE_NEWUTS),
     ("net", sc.CLONE_NEWNET),
+    ("time", sc.CLONE_NEWTIME),
     ("pid", sc.CLONE_NEWPID),
     ("mnt", sc.CLONE_NEWNS),
 )
@@ -139,8 +140,15 @@ def _open(process: str, flags: int) -> list[int]:
 
 
 def _is_ours(pid: int, name: str) -> bool:
-    """Entering one's own user namespace is an error (setns(2)), any other is for nothing."""
-    return os.path.samestat(os.stat(f"/proc/{pid}/ns/{name}"), os.stat(f"/proc/self/ns/{name}"))
+    """Entering one's own user namespace is an error (setns(2)), any other is for nothing.
+
+    One that this kernel does not have (time, cgroup) is everybody's.
+    """
+    try:
+        ours = os.stat(f"/proc/self/ns/{name}")
+    except FileNotFoundError:
+        return True
+    return os.path.samestat(os.stat(f"/proc/{pid}/ns/{name}"), ours)
 
 
 def _owned_by(fd: int, user_fd: int) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import leaks
-from cgroups import made, process_in
+from cgroups import NO_LIMITS, made, process_in
+from ptylaunch.cgroup import create
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.freezer import (
     is_paused,
@@ -122,3 +123,14 @@ def test_a_cgroup_that_is_gone_is_empty() -> None:
 
     assert wait_until_empty(cgroup, 0)
     assert not is_paused(cgroup)
+
+
+@pytest.mark.parametrize("only", [1, 2])
+def test_cgroup_that_is_held_is_not_taken(only: int) -> None:
+    """What entered it would never come out, and its builder would wait for it for ever."""
+    with made(only=only) as cgroup:
+        pause(cgroup)
+        with pytest.raises(LaunchFailed, match="cgroup unexpectedly frozen"):
+            create(cgroup, NO_LIMITS)
+        resume(cgroup)
+        create(cgroup, NO_LIMITS)

@@ -126,7 +126,8 @@ def test_failed_hook_fails_create_and_the_last_hooks_run(oci: Runtime, kind: str
     done = oci.run("create", "c")
 
     assert done.returncode == 1
-    assert done.stderr == f"ptylaunch: {kind} hook: /bin/sh exited with 3: broken: failed\n"
+    said = f"error running {kind} hook #0: /bin/sh exited with 3: broken: failed"
+    assert done.stderr == f"ptylaunch: {said}\n"
     assert [line[0] for line in notes(oci)] == ["poststop"]
     assert list(oci.root.iterdir()) == []
 
@@ -146,7 +147,7 @@ def test_failed_hook_fails_start_and_ends_the_container(
 
     assert not is_alive(pid)
     assert done.returncode == 1
-    assert f"{kind} hook: /bin/sh exited with 3" in done.stderr
+    assert f"{kind} hook #0: /bin/sh exited with 3" in done.stderr
     assert [line[0] for line in notes(oci)] == ["poststop"]
     assert list(oci.root.iterdir()) == []
 
@@ -200,7 +201,7 @@ def test_timeout_ends_a_hook_and_its_children(tmp_path: Path) -> None:
     entry = {"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 1}
     hooks = read_hooks({"hooks": {"prestart": [{**entry, "env": ["PATH=/bin"]}]}})
     before = time.monotonic()
-    with pytest.raises(LaunchFailed, match=r"prestart hook: /bin/sh: .* timed out"):
+    with pytest.raises(LaunchFailed, match=r"prestart hook #0: /bin/sh: .* timed out"):
         run_hooks(hooks, {}, "prestart")
 
     assert time.monotonic() - before < 30

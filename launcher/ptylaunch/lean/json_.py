@@ -58,11 +58,14 @@ def loads(text: str | bytes | bytearray) -> Any:
     return real("json", "loads")(text)
 
 
-def dumps(value: object, *, indent: int | None = None) -> str:
-    return _write(value, indent, "\n" if indent is not None else "")
+def dumps(
+    value: object, *, indent: int | None = None, separators: tuple[str, str] = (", ", ": ")
+) -> str:
+    comma, colon = (",", ": ") if indent is not None else separators
+    return _write(value, indent, "\n" if indent is not None else "", comma, colon)
 
 
-def _write(value: Any, indent: int | None, line: str) -> str:
+def _write(value: Any, indent: int | None, line: str, comma: str, colon: str) -> str:
     """Return a value as JSON; ``line`` is what a line begins with, empty when there is one only."""
     if isinstance(value, str):
         return encode_basestring_ascii(value)
@@ -76,20 +79,23 @@ def _write(value: Any, indent: int | None, line: str) -> str:
     inner = line + " " * indent if indent is not None else line
     if isinstance(value, dict):
         ends, pairs = "{}", cast("dict[object, Any]", value)
-        parts = [f"{_key(key)}: {_write(each, indent, inner)}" for key, each in pairs.items()]
+        parts = [
+            _key(key) + colon + _write(each, indent, inner, comma, colon)
+            for key, each in pairs.items()
+        ]
     elif isinstance(value, list | tuple):
         ends, items = "[]", cast("list[Any]", value)
-        parts = [_write(each, indent, inner) for each in items]
+        parts = [_write(each, indent, inner, comma, colon) for each in items]
     else:
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     if not parts:
         return ends
-    return ends[0] + inner + ("," + inner if line else ", ").join(parts) + line + ends[1]
+    return ends[0] + inner + (comma + inner).join(parts) + line + ends[1]
 
 
 def _key(key: object) -> str:
     if isinstance(key, str):
         return encode_basestring_ascii(key)
     if key is None or isinstance(key, int | float):
-        return f'"{_write(key, None, "")}"'
+        return f'"{_write(key, None, "", "", "")}"'
     raise TypeError(f"keys must be str, not {type(key).__name__}")
