@@ -1,27 +1,26 @@
-"""A ``ptyd.v1`` connection: WebSocket messages over a :class:`Transport`, never waited for."""
+"""A ``ptyd.v1`` connection: WebSocket messages over a :class:`Transport`, never waited for.
+
+The WebSocket protocol is the Sans-I/O layer of the ``websockets`` library, which takes 60 ms to
+import: it is imported after the connect has been started.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ptyc.fault import Lost, Refused, printable
 from ptyc.transport import Transport
-from ptywire.frames import Frames
-from ptywire.handshake import is_welcome, new_key, parse_answer, request
-from ptywire.message import (
-    CLOSE_NORMAL,
-    CLOSE_UNSUPPORTED,
-    MAX_SNAPSHOT,
-    SUBPROTOCOL,
-    TOKEN_PREFIX,
-)
+from ptywire.lean import without
+from ptywire.message import CLOSE_NORMAL, MAX_SNAPSHOT, SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
+    from websockets.frames import Frame
+    from websockets.http11 import Response
+
     from ptyc.address import Target
     from ptyc.transport import Address
-    from ptywire.handshake import Answer
 
+_CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
 _BURST: Final = 1 << 20
 """Bytes taken from the stream in one call, so that typing is served in between."""
 
@@ -43,11 +42,23 @@ class Connection:
         self._failure: Lost | Refused | None = None
         self._target = target
         self._transport = Transport(target, addresses)
-        self._key = new_key(os.urandom(16))
-        self._answer = b""
-        self._frames = Frames(MAX_SNAPSHOT, lambda: os.urandom(4))
-        offered = [SUBPROTOCOL, *([TOKEN_PREFIX + target.token] if target.token else [])]
-        self._transport.send(request(f"{target.prefix}ws", host_of(target), self._key, offered))
+
+        with without("importlib.metadata"):
+            from websockets.client import ClientProtocol
+        from websockets.frames import Frame
+        from websockets.typing import Subprotocol
+        from websockets.uri import WebSocketURI
+
+        host, port = (target.host, target.port) if target.host else ("localhost", 80)
+        subprotocols = [Subprotocol(SUBPROTOCOL)]
+        if target.token:
+            subprotocols.append(Subprotocol(TOKEN_PREFIX + target.token))
+        uri = WebSocketURI(target.tls, host, port, f"{target.prefix}ws", "")
+        self._frame = Frame
+        self._protocol = ClientProtocol(uri, subprotocols=subprotocols, max_size=MAX_SNAPSHOT)
+        self._protocol.send_request(self._protocol.connect())
+        self._fragments = bytearray()
+        self._forward()
 
     @property
     def wants(self) -> int:
@@ -100,31 +111,31 @@ class Connection:
             data = self._transport.receive()
             if data is None:
                 break
-            taken += len(data)
-            if not self.is_open:
-                data = self._shake_hands(data)
-            elif not data:
-                raise Lost(f"{self._target.label} closed the connection")
             if data:
-                messages += self._frames.receive(data)
-                self._forward()
-                self._look()
+                taken += len(data)
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+            self._take(messages)
+            self._forward()
+            if not data and self.ended is None:
+                raise Lost(f"{self._target.label} closed the connection")
 
     def send(self, message: bytes) -> None:
         """Send one message; after a close it goes nowhere."""
         if self._can_send:
-            self._frames.send(message)
+            self._protocol.send_binary(message)
             self._forward()
 
     def ping(self) -> None:
         if self._can_send:
-            self._frames.ping()
+            self._protocol.send_ping(b"")
             self._forward()
 
     def say_goodbye(self, reason: str = "") -> None:
         """Send a normal close; :attr:`unsent` tells when it is out."""
         if self._can_send:
-            self._frames.close(CLOSE_NORMAL, reason)
+            self._protocol.send_close(CLOSE_NORMAL, reason)
             self._forward()
 
     def flush(self) -> None:
@@ -134,57 +145,52 @@ class Connection:
         self._transport.close()
 
     def _forward(self) -> None:
-        if data := self._frames.to_send():
-            self._transport.send(data)
+        for data in self._protocol.data_to_send():
+            if data:  # the empty one is the end of the stream, which close() makes
+                self._transport.send(data)
 
-    def _look(self) -> None:
-        """See whether the server has closed, or broken the protocol."""
-        if (farewell := self._frames.farewell) is not None:
-            self.ended = Ended(farewell.code, printable(farewell.reason))
-        if (fault := self._frames.fault) is None:
-            return
-        if fault.code == CLOSE_UNSUPPORTED:
+    def _take(self, messages: list[bytes]) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, self._frame):
+                self._take_frame(event, messages)
+            else:
+                self._finish_handshake(cast("Response", event))
+        error = self._protocol.parser_exc
+        if error is not None and not isinstance(error, EOFError):
+            raise Refused(f"{self._target.label} broke the protocol: {printable(str(error))}")
+        if self._protocol.handshake_exc is not None and not self.is_open:
+            self._explain(self._protocol.handshake_exc)
+
+    def _take_frame(self, frame: Frame, messages: list[bytes]) -> None:
+        opcode = frame.opcode.value  # RFC 6455 section 11.8
+        if opcode == _BINARY and frame.fin and not self._fragments:
+            messages.append(bytes(frame.data))
+        elif opcode in (_BINARY, _CONTINUATION):
+            self._fragments += frame.data
+            if frame.fin:
+                messages.append(bytes(self._fragments))
+                self._fragments.clear()
+        elif opcode == _TEXT:
             raise Refused(f"{self._target.label} sent a text message: is it a ptyd server?")
-        raise Refused(f"{self._target.label} broke the protocol: {fault.reason}")
+        elif opcode == _CLOSE and (received := self._protocol.close_rcvd):
+            self.ended = Ended(int(received.code), printable(received.reason))
 
-    # The handshake
-
-    def _shake_hands(self, data: bytes) -> bytes:
-        """Take what comes of the server's answer, b"" at its end; return what came behind it."""
-        self._answer += data
-        try:
-            answer = parse_answer(self._answer)
-        except ValueError:
-            raise self._stranger() from None
-        if answer is None:
-            if data:
-                return b""
-            raise Lost(f"{self._target.label} closed the connection")
-        if answer.status != 101:
-            size = answer.body_size
-            if not data or (size is not None and len(answer.rest) >= size):
-                raise self._no(answer)
-            return b""
-        if not is_welcome(answer, self._key):
-            raise self._stranger()
-        if answer.fields.get("sec-websocket-protocol") != [SUBPROTOCOL]:
+    def _finish_handshake(self, response: Response) -> None:
+        if self._protocol.handshake_exc is not None:
+            status = response.status_code
+            if status == 101:
+                self._explain(self._protocol.handshake_exc)
+            body = printable(bytes(response.body or b"").decode("utf-8", "replace"))
+            line = f"{self._target.label} refused: {status} {body or response.reason_phrase}"
+            if status >= 500:
+                raise Lost(line)
+            raise Refused(line, status)
+        if self._protocol.subprotocol != SUBPROTOCOL:
             raise Refused(f"{self._target.label} does not speak {SUBPROTOCOL}: is it ptyd?")
         self.is_open = True
-        return answer.rest
 
-    def _no(self, answer: Answer) -> Lost | Refused:
-        body = printable(answer.rest[: answer.body_size].decode("utf-8", "replace"))
-        words = body or printable(answer.phrase)
-        line = f"{self._target.label} refused: {answer.status} {words}"
-        return Lost(line) if answer.status >= 500 else Refused(line, answer.status)
-
-    def _stranger(self) -> Refused:
-        return Refused(f"{self._target.label} did not answer as a ptyd server does")
-
-
-def host_of(target: Target) -> str:
-    """Return what goes into the field Host (RFC 9110 section 7.2)."""
-    if not target.host:
-        return "localhost"
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    return host if target.port == (443 if target.tls else 80) else f"{host}:{target.port}"
+    def _explain(self, error: Exception) -> None:
+        cause = error.__cause__
+        if isinstance(cause, EOFError):
+            raise Lost(f"{self._target.label} closed the connection")
+        raise Refused(f"{self._target.label} did not answer as a ptyd server does")

@@ -18,6 +18,7 @@ from ptycli.request import parse
 from ptycli.rm import remove
 from ptykeep import state
 from ptykeep.launch import StartFailed, Starting, start_keeper
+from ptywire.lean import without
 
 if TYPE_CHECKING:
     import argparse
@@ -100,6 +101,8 @@ def abandon(container: Container, starting: Starting) -> None:
 
 def import_client() -> None:
     importlib.import_module("ptyc.attach")
+    with without("importlib.metadata"):
+        importlib.import_module("websockets.client")  # half of it
 
 
 def attach(

@@ -28,6 +28,7 @@ from ptyd.net.tls import server_context
 from ptyd.parent import outlive_parent
 from ptykeep import identity
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
+from ptywire.lean import without
 from ptywire.message import CLOSE_GOING_AWAY
 
 if TYPE_CHECKING:
@@ -230,8 +231,9 @@ class Server:
 
 
 def import_rest() -> None:
-    """Import what a first client needs."""
-    importlib.import_module("ptyd.net.http")
+    """Import what a first client needs; h11 and websockets take 40 ms."""
+    with without("importlib.metadata"):
+        importlib.import_module("ptyd.net.http")
     importlib.import_module("ptyd.net.metrics")
     importlib.import_module("ptyd.net.raw")
     importlib.import_module("ptyd.net.static").page_at("/")

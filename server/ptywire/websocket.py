@@ -1,7 +1,7 @@
 """Headers of WebSocket frames (RFC 6455 section 5.2) for the path that carries output.
 
-:mod:`ptywire.frames` has everything else of the protocol. A server's frame is not masked, so one
-header and one payload serve every viewer: they are built once and shared.
+Everything else of the WebSocket protocol is done by the ``websockets`` library. A server's frame
+is not masked, so one header and one payload serve every viewer: they are built once and shared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HTTP: one request a connection, which is refused, answered, or becomes a WebSocket.
 
-h11 parses. It is imported when the first client comes: a server that is being replaced under load
-has better things to do.
+h11 parses, the ``websockets`` library checks the handshake. Both are imported when the first client
+comes: a server that is being replaced under load has better things to do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import h11
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from ptyd.net.access import digest_of, host_is_ours, is_owner, origin_matches
 from ptyd.net.static import page_at, takes_gzip
@@ -18,7 +21,6 @@ from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
 from ptyd.session.people import OWNER
-from ptywire.handshake import refusal, welcome
 from ptywire.message import SUBPROTOCOL, TOKEN_PREFIX
 from ptywire.release import RELEASE
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from ptyd.container import Container
     from ptyd.net.channel import Channel
-    from ptywire.handshake import Fields
 
 REQUEST_WITHIN: Final = 10.0
 ANSWER_WITHIN: Final = 60.0
@@ -111,12 +112,12 @@ class HttpConnection:
 
     def _on_request(self, request: h11.Request, rest: bytes) -> None:
         """Act on a request; ``rest`` has come behind it and was not shown to h11."""
-        fields: Fields = {}
-        for name, value in request.headers:  # h11 has made the names lower case
-            fields.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        headers = Headers(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
+        )
         path = request.target.decode("latin-1").partition("?")[0]
         if not self._control:
-            self._check_names(fields)
+            self._check_names(headers)
         if request.method not in (b"GET", b"HEAD"):
             raise HttpError(405, "only GET and HEAD are answered here")
         self._method = request.method
@@ -127,38 +128,40 @@ class HttpConnection:
         elif path == "/metrics" and (self._control or self._container.has_metrics):
             self._answer_metrics()
         elif path == "/ws" and request.method == b"GET":
-            self._upgrade(fields, rest)
-        elif page := page_at(path, packed=takes_gzip(fields.get("accept-encoding", []))):
+            self._upgrade(path, headers, rest)
+        elif page := page_at(path, packed=takes_gzip(headers.get_all("Accept-Encoding"))):
             self._send(200, page.body, page.headers)
         elif path == "/":
             self._answer(200, _WELCOME.rstrip())
         else:
             raise HttpError(404, "there is nothing at this path")
 
-    def _check_names(self, fields: Fields) -> None:
+    def _check_names(self, headers: Headers) -> None:
         """Refuse what a foreign web page makes a browser send."""
-        hosts = fields.get("host", [])
+        hosts = headers.get_all("Host")
         if len(hosts) != 1 or not host_is_ours(hosts[0], self._container.host_names):
             raise HttpError(403, "this Host is not served: use an address, or --host-name NAME")
-        origins = fields.get("origin", [])
+        origins = headers.get_all("Origin")
         if any(not origin_matches(origin, hosts[0]) for origin in origins):
             raise HttpError(403, "pages of other sites may not connect")
 
-    def _upgrade(self, fields: Fields, rest: bytes) -> None:
+    def _upgrade(self, path: str, headers: Headers, rest: bytes) -> None:
         offered = [
             name.strip()
-            for line in fields.get("sec-websocket-protocol", [])
+            for line in headers.get_all("Sec-WebSocket-Protocol")
             for name in line.split(",")
         ]
-        if not any("websocket" in value.lower() for value in fields.get("upgrade", [])):
+        if not any("websocket" in value.lower() for value in headers.get_all("Upgrade")):
             raise HttpError(426, "this path is a WebSocket")
         if SUBPROTOCOL not in offered:
             raise HttpError(400, f"the WebSocket must offer the subprotocol {SUBPROTOCOL}")
         role, digest = self._authorize(offered)
-        if no := refusal(fields):
-            raise HttpError(*no)
+        handshake = ServerProtocol(subprotocols=[SUBPROTOCOL])  # type: ignore[list-item]
+        response = handshake.accept(Request(path, headers))
+        if response.status_code != 101:
+            raise HttpError(response.status_code, response.reason_phrase)
         self._timer.cancel()
-        self._channel.write(welcome(fields, SUBPROTOCOL))
+        self._channel.write(response.serialize())
         if not self._channel.is_open:
             return  # gone before it was served
         self._container.dismiss(self)

@@ -1,12 +1,20 @@
-"""A WebSocket on a channel: frames in, output out as it is."""
+"""A WebSocket on a channel: frames in by the ``websockets`` library, output out as it is."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
 
-from ptywire.frames import Frames
-from ptywire.message import CLOSE_KICKED, CLOSE_TIMEOUT, DETACHED, MAX_MESSAGE
+from websockets.frames import Frame, Opcode
+from websockets.protocol import SERVER, Protocol, State
+
+from ptywire.message import (
+    CLOSE_KICKED,
+    CLOSE_TIMEOUT,
+    CLOSE_UNSUPPORTED,
+    DETACHED,
+    MAX_MESSAGE,
+)
 from ptywire.websocket import binary_header, last_ack
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ SILENT_TOO_LONG: Final = 40.0
 ATTACH_WITHIN: Final = 10.0
 CROWD_AFTER: Final = 10.0
 """Seconds without anything but acks after which a client is one of many."""
+_MASK: Final = 4
 
 
 class WebSocket:
@@ -31,10 +40,12 @@ class WebSocket:
         self._token = token
         self._container = container
         self._channel = channel
-        self._frames = Frames(MAX_MESSAGE)
+        self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
         self._viewer: Viewer | None = None
+        self._message = bytearray()
         self._closed = False
         self._spoke = -CROWD_AFTER
+        self._unparsed = 0  # bytes since the last end of a frame
         self._heard = self._opened = time.monotonic()
 
     def start(self, viewer: Viewer, data: bytes) -> None:
@@ -62,8 +73,9 @@ class WebSocket:
     def close(self, code: int, reason: str) -> None:
         """Close after what has been written; the first close counts."""
         self._closed = True
-        self._frames.close(code, reason)
-        self._flush()
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason[:120])
+            self._flush()
         self._channel.close()
 
     @property
@@ -85,15 +97,15 @@ class WebSocket:
         self._channel.resume_reading()
 
     def _flush(self) -> None:
-        if data := self._frames.to_send():
-            self._channel.write(data)
+        for data in self._protocol.data_to_send():
+            if data:
+                self._channel.write(data)
 
     # In
 
     def data_received(self, data: bytes) -> None:
         self._heard = time.monotonic()
-        assert self._viewer is not None
-        if self._frames.is_between:
+        if self._unparsed == 0 and self._viewer is not None and not self._message:
             offset = last_ack(data)
             if offset is not None:
                 if self._heard - self._spoke > CROWD_AFTER:
@@ -103,16 +115,38 @@ class WebSocket:
             if self._viewer.session is not None:
                 self._spoke = self._heard
                 self._channel.join_crowd(joins=False)
-        for message in self._frames.receive(data):
-            # Not whether the peer has closed: it may have at the end of ``data``, and its last
-            # words before that count.
+        self._unparsed += len(data)
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if not isinstance(event, Frame):
+                continue
+            # Too little for a length that was not written the shortest way: then this never gets
+            # back to 0, and acks are parsed like everything else.
+            length = len(event.data)
+            self._unparsed -= len(binary_header(length)) + _MASK + length
+            # Not the protocol's state: a close at the end of ``data`` has changed it already, and
+            # the last words before it count.
             if not self._closed:
-                self._viewer.receive(message)
+                self._on_frame(event)
         self._flush()
-        if not self._frames.is_open:
+        if self._protocol.close_expected():
             self._channel.close()
 
+    def _on_frame(self, frame: Frame) -> None:
+        assert self._viewer is not None
+        if frame.opcode is Opcode.TEXT:
+            self.close(CLOSE_UNSUPPORTED, "messages are binary")
+        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            if frame.fin and not self._message:
+                self._viewer.receive(bytes(frame.data))
+                return
+            self._message += frame.data
+            if frame.fin:
+                message, self._message = bytes(self._message), bytearray()
+                self._viewer.receive(message)
+
     def eof_received(self) -> None:
+        self._protocol.receive_eof()
         self._channel.close()
 
     def writable(self) -> None:
@@ -122,7 +156,7 @@ class WebSocket:
     def lost(self) -> None:
         self._container.websockets.discard(self)
         if self._viewer is not None:
-            farewell = self._frames.farewell
+            farewell = self._protocol.close_rcvd
             self._viewer.lost(on_purpose=farewell is not None and farewell.reason == DETACHED)
         if self._viewer is None or not self._viewer.returns:
             self._container.on_client_gone()
@@ -149,6 +183,6 @@ class WebSocket:
             self.close(CLOSE_KICKED, "the token has expired or was withdrawn")
         elif not attached and not asking and now - self._opened > ATTACH_WITHIN:
             self.close(CLOSE_TIMEOUT, "no attach within 10 s")
-        elif silent > PING_AFTER:
-            self._frames.ping()
+        elif silent > PING_AFTER and self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"")
             self._flush()
