@@ -49,6 +49,8 @@ def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
             keeper.finish()
         case {"order": "leave"}:
             caller.answer(f"{_name(keeper)} is running: stop it first, or rm -f")
+        case {"order": "visit"}:
+            _visit(keeper, caller)
         case _:
             caller.answer(f"{_name(keeper)}: its keeper does not know that order")
 
@@ -126,6 +128,14 @@ def _freeze(keeper: Keeper, act: Callable[[], None], status: str) -> str:
         return f"{_name(keeper)}: {failure}"
     keeper.save(status=status)
     return ""
+
+
+def _visit(keeper: Keeper, caller: Caller) -> None:
+    from ptylaunch.target import FILES  # building the box has loaded it
+
+    box = None if keeper.epoch.is_over else keeper.epoch.box
+    found = {} if box is None else {each.flag: each.fd for each in box.target.namespaces}
+    caller.answer(fds=tuple(found[flag] for flag in FILES if flag in found))
 
 
 def _let_go(keeper: Keeper) -> None:
