@@ -131,11 +131,25 @@ def _freeze(keeper: Keeper, act: Callable[[], None], status: str) -> str:
 
 
 def _visit(keeper: Keeper, caller: Caller) -> None:
-    from ptylaunch.target import FILES  # building the box has loaded it
+    from ptylaunch.target import FILES, open_target  # building the box has loaded it
 
-    box = None if keeper.epoch.is_over else keeper.epoch.box
-    found = {} if box is None else {each.flag: each.fd for each in box.target.namespaces}
-    caller.answer(fds=tuple(found[flag] for flag in FILES if flag in found))
+    box = keeper.epoch.box
+    if box is None or keeper.epoch.is_over:
+        caller.answer()
+        return
+    try:
+        # That of another engine is only open if it has a network.
+        target = box.target if box.target.namespaces else open_target(box.pid)
+    except LaunchFailed as failure:
+        caller.answer(f"{_name(keeper)}: {failure}")
+        return
+    found = {each.flag: each.fd for each in target.namespaces}
+    if all(flag in found for flag in FILES):
+        caller.answer(fds=tuple(found[flag] for flag in FILES))
+    else:
+        caller.answer(f"{_name(keeper)}: its box has no user namespace of its own")
+    if target is not box.target:
+        target.close()
 
 
 def _let_go(keeper: Keeper) -> None:

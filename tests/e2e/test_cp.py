@@ -239,3 +239,12 @@ def test_volumes_are_seen_as_the_box_sees_them(user: tuple[Ptyd, Path]) -> None:
         assert (place / f"rw/{started}").stat().st_uid == place.stat().st_uid
         done = ptyd("cp", str(note), "it:/mnt/ro")
         assert (done.code, "it:/mnt/ro is read-only" in done.err) == (1, True)
+
+
+def test_a_box_of_runc_is_copied_to_and_from(anybody: Ptyd) -> None:
+    """The same way in, with a network and without."""
+    for network in ("none", "private"):
+        words = ("--runtime", "runc", "--network", network, "--name", network)
+        anybody.start(*words, "sleep", "1000")
+        assert anybody("cp", "-q", "/etc/hostname", f"{network}:/tmp/") == (0, b"", "")
+        assert names(anybody("cp", f"{network}:/tmp/hostname", "-").out) == ["hostname"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from waiting import wait_until
+from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ print("ready", flush=True)
 while True:
     rename(-100, a, -100, b, 2)  # RENAME_EXCHANGE
 """
-ROUNDS = 25
+ROUNDS = 15
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_who_copies_has_nothing_of_the_host_and_is_not_seen(ptyd: Ptyd) -> None:
         assert b"ptyd-files" not in inside
         assert b"python" not in inside
         copying.kill()
-        wait_until(lambda: not base.exists(), what="the end of who copied")
+        wait_for_end(int(visitor))
 
 
 def test_it_ends_with_a_signal_and_leaves_nothing(ptyd: Ptyd) -> None:
