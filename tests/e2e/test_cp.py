@@ -242,9 +242,9 @@ def test_volumes_are_seen_as_the_box_sees_them(user: tuple[Ptyd, Path]) -> None:
 
 
 def test_a_box_of_runc_is_copied_to_and_from(anybody: Ptyd) -> None:
-    """The same way in, with a network and without."""
-    for network in ("none", "private"):
-        words = ("--runtime", "runc", "--network", network, "--name", network)
-        anybody.start(*words, "sleep", "1000")
-        assert anybody("cp", "-q", "/etc/hostname", f"{network}:/tmp/") == (0, b"", "")
-        assert names(anybody("cp", f"{network}:/tmp/hostname", "-").out) == ["hostname"]
+    """Although nobody holds its namespaces while it has no network."""
+    words = ("--runtime", "runc", "--network", "none", "--name", "it")
+    anybody.start(*words, "sleep", "1000")
+    assert anybody("cp", "-q", "/etc/hostname", "it:/tmp/") == (0, b"", "")
+
+    assert names(anybody("cp", "it:/tmp/hostname", "-").out) == ["hostname"]
