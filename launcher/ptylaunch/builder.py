@@ -160,6 +160,7 @@ def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> NoReturn:
     ch.send(job.sock, ch.NAMESPACES, fds=tuple(fds))
     for fd in fds:
         os.close(fd)
+    maps_fd = os.open("/proc/self/maps", os.O_RDONLY | os.O_CLOEXEC) if plan.init else -1
     stage.name = "pivot_root"
     if job.terms.pivot:
         enter(root)
@@ -169,7 +170,7 @@ def _pid_1(job: Job, sources: Sources, place_fd: int, stage: Stage) -> NoReturn:
         sc.mount(None, "/", None, plan.propagation)
     if plan.init:
         stage.name = "init"
-        _fork_program(job, tty_fd)
+        _fork_program(job, tty_fd, maps_fd)
     stage.name = "program"
     env = program.prepare(plan.program, job.sock, job.stdio, tty_fd)
     tie = job.terms.tied
@@ -186,13 +187,14 @@ def _await_hooks(job: Job, root: Rootfs) -> None:
     run_hooks(job.plan.hooks, state, "createContainer")
 
 
-def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
+def _fork_program(job: Job, tty_fd: int | None, maps_fd: int) -> NoReturn:
     """Fork the program and be its init. The init takes the program's uid, to may signal it."""
     pid = os.fork()
     if pid == 0:
         _be_program(job, tty_fd)
     privilege.assume(job.plan.program, privilege.NOTHING, no_new_privileges=True)
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
+    text = init.find_text(maps_fd)
     init.keep_only(job.lifetime_fd, job.sock.fileno())
     with socket.socket(fileno=init.CHANNEL) as channel:
         try:
@@ -204,6 +206,7 @@ def _fork_program(job: Job, tty_fd: int | None) -> NoReturn:
         except BaseException as error:  # noqa: BLE001 - as in run_first, whose channel is closed here
             report(channel, failure_from(error, "init"))
             os._exit(FAILED)
+    init.forget_text(text)
     init.serve(pid, signals_fd)
 
 

@@ -130,6 +130,9 @@ _setdomainname: Final = _libc.setdomainname
 _sethostname: Final = _libc.sethostname
 _execve: Final = _libc.execve
 _syncfs: Final = _libc.syncfs
+_madvise: Final = _libc.madvise
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_MADV_DONTNEED: Final = 4
 
 
 class _MountAttr(ctypes.Structure):
@@ -370,6 +373,11 @@ def set_hostname(name: str) -> None:
 def sync_filesystem(fd: int) -> None:
     """Have what was written to a filesystem, that of ``fd``, be on the disk (syncfs(2))."""
     _checked(_syncfs(ctypes.c_int(fd)))
+
+
+def forget_pages(start: int, end: int) -> None:
+    """Let go of memory that is to be read again from its file when it is wanted (madvise(2))."""
+    _checked(_madvise(start, end - start, _MADV_DONTNEED))
 
 
 def set_domainname(name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import tempfile
+import time
 
 import pytest
 
@@ -105,6 +107,45 @@ def test_what_an_init_does_not_do_is_refused() -> None:
     os.close(read_fd)
 
     assert said == b"---."
+
+
+def text_size(pid: int) -> int:
+    """Return the KiB of program text that a process has in its page tables."""
+    total, counts = 0, False
+    with open(f"/proc/{pid}/smaps") as file:
+        for line in file:
+            words = line.split()
+            if "-" in words[0]:
+                counts = words[1] == "r-xp"
+            elif words[0] == "Rss:" and counts:
+                total += int(words[1])
+    return total
+
+
+def test_an_init_lets_go_of_the_text_of_the_build() -> None:
+    """What it ran until then is not what it runs from then on; it is read again if it has to be."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            sorted(json.dumps([time.localtime(each).tm_yday for each in range(1000)]))
+            text = init.find_text(os.open("/proc/self/maps", os.O_RDONLY))
+            theirs.send(b"built")
+            theirs.recv(1)
+            init.forget_text(text)
+            theirs.send(b"waits")
+            theirs.recv(1)
+        finally:
+            os._exit(0)
+    with ours, theirs:
+        built = (ours.recv(8), text_size(pid))
+        ours.send(b"-")
+        waits = (ours.recv(8), text_size(pid))
+        ours.send(b"-")
+    os.waitpid(pid, 0)
+
+    assert (built[0], waits[0]) == (b"built", b"waits")
+    assert waits[1] < built[1]
 
 
 @every_caller
