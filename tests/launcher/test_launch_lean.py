@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import io
 import json
 import os
@@ -15,10 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptylaunch.lean import NAMES, json_, signal_, socket_, typing_
+from ptylaunch.lean import NAMES, ctypes_, json_, signal_, socket_, typing_
 
 LAUNCHER = Path(__file__).parents[2] / "launcher"
-HEAVY = ("re", "enum", "typing", "argparse", "json", "signal", "socket", "collections")
+HEAVY = (
+    *("re", "enum", "typing", "argparse", "json", "signal", "socket", "collections", "ctypes"),
+    *("types", "termios"),
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -179,15 +184,62 @@ def test_signals_have_their_numbers() -> None:
     assert type(signal_.SIGTERM) is int
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("c_char", "c_char_p", "c_void_p", "c_int", "c_int32", "c_ushort", "c_uint32", "c_uint64"),
+        *("c_long", "c_ulong", "c_size_t"),
+    ],
+)
+def test_c_types_hold_what_the_real_ones_hold(name: str) -> None:
+    """Their size, and where each stands in a structure and an array."""
+    own, real = getattr(ctypes_, name), getattr(ctypes, name)
+    layouts = [
+        [(module.sizeof(made), made.b.offset)]
+        for module, kind in ((ctypes_, own), (ctypes, real))
+        for fields in [(("a", module.c_char), ("b", kind))]
+        for made in [type(module.Structure)("S", (module.Structure,), {"_fields_": fields})]
+    ]
+
+    assert ctypes_.sizeof(own * 3) == ctypes.sizeof(real * 3)
+    assert layouts[0] == layouts[1]
+    if name not in ("c_char", "c_char_p"):
+        assert own(-1).value == real(-1).value
+
+
+@pytest.mark.parametrize("kind", [ctypes_.CDLL, ctypes_.PyDLL])
+def test_functions_of_the_c_library_are_called(kind: type[ctypes_.CDLL]) -> None:
+    """With their errno; what is not there is an AttributeError, as of the real one."""
+    library = kind(None, use_errno=True)
+    library.strlen.restype = ctypes_.c_long
+    library.getenv.argtypes = [ctypes_.c_char_p]
+    library.getenv.restype = ctypes_.c_char_p
+
+    assert library.strlen(b"four") == 4
+    assert library.getenv(b"PATH") == os.environ["PATH"].encode()
+    assert (library.close(ctypes_.c_int(-1)), ctypes_.get_errno()) == (-1, errno.EBADF)
+    with pytest.raises(AttributeError):
+        _ = library.no_such_function
+
+
+def test_memory_is_written_by_its_address() -> None:
+    """As the real buffers, with a NUL behind what they begin with."""
+    buffer, empty = ctypes_.create_string_buffer(b"abcd"), ctypes_.create_string_buffer(3)
+    ctypes_.memset(ctypes_.addressof(buffer), ord("x"), 2)
+    ctypes_.memmove(ctypes_.addressof(empty), b"yz", 2)
+
+    assert (buffer.raw, empty.raw) == (b"xxcd\0", b"yz\0")
+
+
 PROBE = """
 import sys
 sys.path.append({launcher!r})
 from ptylaunch.lean import NAMES, stand_in
 stand_in()
-import typing, json, signal, socket
+import typing, json, signal, socket, ctypes
 assert all(sys.modules[name].__name__ == f"ptylaunch.lean.{{name}}_" for name in NAMES)
 print(typing.Generic.__module__, json.JSONDecodeError.__name__, signal.Signals(15).name,
-    socket.AddressFamily.AF_UNIX.value)
+    socket.AddressFamily.AF_UNIX.value, ctypes.c_byte(-1).value)
 assert all(sys.modules[name].__name__ == name for name in NAMES)
 assert not hasattr(json, "no_such_thing")
 """
@@ -197,8 +249,8 @@ def test_what_a_stand_in_does_not_have_is_the_real_ones() -> None:
     """And whoever imports the module later gets the real one."""
     done = run("-I", "-S", "-c", PROBE.format(launcher=str(LAUNCHER)))
 
-    assert (done.stdout, done.stderr) == ("typing JSONDecodeError SIGTERM 1\n", "")
-    assert len(NAMES) == 4
+    assert (done.stdout, done.stderr) == ("typing JSONDecodeError SIGTERM 1 -1\n", "")
+    assert len(NAMES) == 5
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "1 2", '"\\x"', "\\u"])
