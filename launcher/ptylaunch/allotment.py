@@ -41,11 +41,16 @@ def update(cgroup: Cgroup, resources: Resources) -> None:
     ):
         detail = "cgroups v2 have neither memory.swappiness nor memory.disableOOMKiller"
         raise LaunchFailed(STAGE, errno.ENOTSUP, detail)
+    if not cgroup.v1_folder("cpu") and (resources.rt_runtime or resources.rt_period):
+        raise LaunchFailed(STAGE, errno.ENOTSUP, "cgroups v2 have no realtime processor time")
     undo: list[tuple[str, str]] = []
     try:
         if cgroup.has("cpuset"):
             _check_lists(cgroup, resources)
-        for path, value in _resolve(cgroup, resources):
+        if resources.check_first and resources.memory is not None:
+            _check_memory(cgroup, resources.memory)
+        writes = [*_resolve(cgroup, resources), *_resolve_seldom(cgroup, resources)]
+        for path, value in _in_order(writes):
             if path.endswith(_SWAP_FILES) and not os.path.exists(path) and not has_swap():
                 continue  # the kernel does not count what is not there
             old = read_text(path).strip()
@@ -74,6 +79,10 @@ def writes_v1(limits: Resources) -> list[Write]:
         ("cpu", "cpu.shares", limits.shares),
         ("cpu", "cpu.cfs_period_us", limits.period),
         ("cpu", "cpu.cfs_quota_us", limits.quota),
+        ("cpu", "cpu.cfs_burst_us", limits.burst),
+        ("cpu", "cpu.idle", limits.idle),
+        ("cpu", "cpu.rt_period_us", limits.rt_period),
+        ("cpu", "cpu.rt_runtime_us", limits.rt_runtime),
     )
     writes = [Write(name, file, str(value)) for name, file, value in numbers if value is not None]
     return writes + _same_in_both(limits)
@@ -94,6 +103,10 @@ def writes_v2(limits: Resources) -> list[Write]:
     if limits.quota is not None or limits.period is not None:
         quota = _or_max(-1 if limits.quota is None else limits.quota)
         writes.append(Write("cpu", "cpu.max", f"{quota} {limits.period or _PERIOD}"))
+    if limits.burst is not None:
+        writes.append(Write("cpu", "cpu.max.burst", str(limits.burst)))
+    if limits.idle is not None:
+        writes.append(Write("cpu", "cpu.idle", str(limits.idle)))
     return writes + _same_in_both(limits)
 
 
@@ -143,10 +156,54 @@ def _resolve(cgroup: Cgroup, resources: Resources) -> list[tuple[str, str]]:
     ]
     folder = cgroup.v1_folder("memory")
     both = read_or(f"{folder}/memory.memsw.limit_in_bytes") if folder else ""
+    if both and resources.memory == -1 and resources.swap is None:
+        # No limit of memory alone is none of memory and swap together: so runc and docker.
+        found.insert(0, (f"{folder}/memory.memsw.limit_in_bytes", "-1"))
     if both and resources.memory is not None and resources.memory > int(both):
         # The limit of memory alone is never above that of memory and swap together.
         found.sort(key=lambda item: not item[0].endswith("memory.memsw.limit_in_bytes"))
     return found
+
+
+def _in_order(writes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put a shorter v1 period behind its quota: the kernel looks at the quota that is there.
+
+    What is left of it in a shorter period may be more than the cgroup above may have.
+    """
+    for path, value in writes:
+        quota = path.replace("cpu.cfs_period_us", "cpu.cfs_quota_us")
+        if path != quota and int(value) < int(read_or(path) or 0):
+            writes.sort(key=lambda item: item[0] == path and any(q == quota for q, _ in writes))
+            break
+    return writes
+
+
+def _resolve_seldom(cgroup: Cgroup, resources: Resources) -> list[tuple[str, str]]:
+    """Return the same of the limits that few ask for; LaunchFailed where nothing here keeps one."""
+    found: list[tuple[str, str]] = []
+    for each in resources.seldom:
+        folder = cgroup.v1_folder(each.controller)
+        lines = each.v1 if folder else each.v2
+        folder = folder or cgroup.unified
+        there = [line for line in lines if os.path.exists(f"{folder}/{line[0]}")]
+        if there:
+            found.append((f"{folder}/{there[0][0]}", there[0][1]))
+        elif not each.optional:
+            names = " or ".join(name for name, _ in lines or each.v1 or each.v2)
+            detail = f"invalid configuration: {names} is not among the files of {folder}"
+            raise LaunchFailed(STAGE, errno.ENOTSUP, detail)
+    return found
+
+
+def _check_memory(cgroup: Cgroup, limit: int) -> None:
+    """Refuse what v2 would take and then kill for (memory.checkBeforeUpdate)."""
+    folder, name = cgroup.v1_folder("memory"), "memory.usage_in_bytes"
+    if not folder:
+        folder, name = cgroup.unified, "memory.current"
+    used = int(read_or(f"{folder}/{name}") or 0)
+    if 0 <= limit < used:
+        detail = f"memory.limit {limit} is below the {used} bytes that are in use"
+        raise LaunchFailed(STAGE, errno.EBUSY, detail)
 
 
 def _write_v1(folder: str, inner: str, write: Write) -> list[tuple[str, str]]:

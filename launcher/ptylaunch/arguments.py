@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from ptylaunch.plain import Commands, Declarations
 
 LATER: Final = ("checkpoint", "restore")
-_UNLIMITED: Final = (
-    "blkio-weight", "cpu-burst", "cpu-idle", "cpu-rt-period", "cpu-rt-runtime", "kernel-memory",
-    "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema",
-)  # fmt: skip
+_UNLIMITED: Final = ("kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema")
 """Flags of runc's update for limits that a config.json cannot have here either."""
 _SWITCH: Final = ("true", "false", "auto")
 

@@ -17,7 +17,7 @@ from ptylaunch.devicerule import enforce
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.freezer import frozen_folder, kill_all, wait_until_empty
 from ptylaunch.hierarchy import read_or, read_text, write_text
-from ptylaunch.placement import Cgroup, asked
+from ptylaunch.placement import Cgroup, asked_of_v2
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Resources
@@ -40,7 +40,7 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
             try:
                 _enable(cgroup.unified, controller)
             except OSError:
-                if controller in asked(resources):
+                if controller in asked_of_v2(resources):
                     raise
         if folder := cgroup.v1_folder("cpuset"):
             for name in ("cpuset.cpus", "cpuset.mems"):

@@ -110,7 +110,7 @@ def _choose_cgroup(arguments: Namespace, spec: dict[str, Any]) -> Cgroup:
     """Say where it is to be; without any, a limit that the spec asks for is an error."""
     if arguments.cgroup_manager == "disabled":
         return Cgroup()
-    return choose_cgroup(spec, more=("cpuset",))  # which update may want
+    return choose_cgroup(spec, more=("cpuset", "blkio"))  # which update may want
 
 
 def _forget_device_rules(spec: dict[str, Any], log: Log) -> None:

@@ -39,6 +39,11 @@ FLAGS: Final = {
     "cpuset-cpus": ("cpu", "cpus", "processors, as 0-3,5"),
     "cpuset-mems": ("cpu", "mems", "memory nodes, as 0-3,5"),
     "pids-limit": ("pids", "limit", "processes"),
+    "cpu-burst": ("cpu", "burst", "microseconds that may be saved up"),
+    "cpu-idle": ("cpu", "idle", "1: processor time that nobody else wants"),
+    "cpu-rt-period": ("cpu", "realtimePeriod", "microseconds"),
+    "cpu-rt-runtime": ("cpu", "realtimeRuntime", "microseconds of real time a period"),
+    "blkio-weight": ("blockIO", "weight", "weight of block I/O, 10 to 1000"),
 }
 
 
@@ -136,7 +141,10 @@ def _merged(had: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     merged = dict(had)
     for group in ("memory", "cpu", "pids"):
         fields = dict_at(wanted, group, group)
-        kept = {key: value for key, value in fields.items() if value}
+        kept = {key: value for key, value in fields.items() if value or key in ("idle", "burst")}
         if kept:
             merged[group] = {**dict_at(had, group, group), **kept}
+    for group in ("blockIO", "network", "rdma", "unified", "hugepageLimits"):
+        if wanted.get(group):
+            merged[group] = wanted[group]  # whole: its lists cannot be told apart
     return merged

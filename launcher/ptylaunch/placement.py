@@ -52,7 +52,8 @@ class Cgroup(NamedTuple):
         return tuple(f"{path}/{self.inner}" if self.inner else path for path in self.folders)
 
     def has(self, controller: str) -> bool:
-        return controller in self.controllers or bool(self.v1_folder(controller))
+        v2 = _in_v2({controller}) <= {*self.controllers}
+        return v2 or bool(self.v1_folder(controller))
 
     def v1_folder(self, controller: str) -> str:
         """Return the folder of a v1 controller, empty when v1 does not serve it."""
@@ -97,11 +98,11 @@ def place(path: str, resources: Resources, more: tuple[str, ...] = ()) -> Cgroup
         for controller in hierarchy.controllers
         if controller in wanted
     )
-    left = wanted - {controller for controller, _ in v1}
+    left = _in_v2(wanted - {controller for controller, _ in v1})
     unified, controllers = "", frozenset[str]()
     for hierarchy in hierarchies:
         if hierarchy.version == 2:
-            unified, controllers = _place_v2(hierarchy, path, left, asked(resources))
+            unified, controllers = _place_v2(hierarchy, path, left, asked_of_v2(resources))
     inner = "" if os.geteuid() == 0 else _INNER
     return Cgroup(unified, tuple(sorted(controllers)), v1, inner)
 
@@ -116,11 +117,24 @@ def asked(resources: Resources) -> set[str]:
     groups = (
         ("memory", (resources.memory, resources.swap, resources.reservation)),
         ("memory", (resources.swappiness, resources.no_oom_killer or None)),
-        ("cpu", (resources.shares, resources.quota, resources.period)),
+        ("cpu", (resources.shares, resources.quota, resources.period, resources.burst)),
+        ("cpu", (resources.idle, resources.rt_runtime, resources.rt_period)),
         ("cpuset", (resources.cpus or None, resources.mems or None)),
         ("pids", (resources.pids,)),
     )
-    return {name for name, values in groups if any(value is not None for value in values)}
+    own = {name for name, values in groups if any(value is not None for value in values)}
+    if not resources.seldom:
+        return own
+    return own | {each.controller for each in resources.seldom} - {"cgroup"}
+
+
+def asked_of_v2(resources: Resources) -> set[str]:
+    """Return the same by v2's names."""
+    return _in_v2(asked(resources))
+
+
+def _in_v2(names: set[str]) -> set[str]:
+    return {"io" if name == "blkio" else name for name in names}
 
 
 def _place_v1(hierarchy: Hierarchy, path: str) -> str:

@@ -120,6 +120,19 @@ class DeviceRule(NamedTuple):
     access: str
 
 
+class Seldom(NamedTuple):
+    """One write for a limit that few ask for: of pairs of a file and a line, the first that fits.
+
+    ``v1`` where such a hierarchy serves the controller, else ``v2``; nothing fits where they are
+    empty. An ``optional`` one is passed over where this kernel does not have the file.
+    """
+
+    controller: str
+    v1: tuple[tuple[str, str], ...]
+    v2: tuple[tuple[str, str], ...]
+    optional: bool = False
+
+
 class Resources(NamedTuple):
     """Limits of ``linux.resources``; None is not asked, -1 unlimited. Memory is in bytes."""
 
@@ -142,6 +155,16 @@ class Resources(NamedTuple):
     no_oom_killer: bool = False
     devices: tuple[DeviceRule, ...] = ()
     """In order: a later one overrides those before it."""
+    burst: int | None = None
+    """Microseconds that may be saved up for later."""
+    idle: int | None = None
+    """1: processor time that nobody else wants."""
+    rt_runtime: int | None = None
+    """Microseconds of real time in each ``rt_period``; v1's alone, as the next."""
+    rt_period: int | None = None
+    check_first: bool = False
+    """A limit of memory below what is used already is refused."""
+    seldom: tuple[Seldom, ...] = ()
 
 
 class Plan(NamedTuple):

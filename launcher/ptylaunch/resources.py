@@ -6,15 +6,22 @@ import posixpath
 from typing import Any, Final, cast
 
 from ptylaunch.devicerule import read_rules
-from ptylaunch.plan import Resources
+from ptylaunch.plan import Resources, Seldom
 from ptylaunch.value import bad, bool_at, dict_at, str_at
 
 _WHERE: Final = "linux.resources"
 _KNOWN: Final = {
-    "memory": ("limit", "swap", "reservation", "swappiness", "disableOOMKiller"),
-    "cpu": ("shares", "quota", "period", "cpus", "mems"),
+    "memory": (
+        *("limit", "swap", "reservation", "swappiness", "disableOOMKiller"),
+        *("useHierarchy", "checkBeforeUpdate"),
+    ),
+    "cpu": (
+        *("shares", "quota", "period", "cpus", "mems"),
+        *("burst", "idle", "realtimeRuntime", "realtimePeriod"),
+    ),
     "pids": ("limit",),
 }
+_SELDOM: Final = ("hugepageLimits", "blockIO", "network", "rdma", "unified")
 _HIGHEST: Final = 65535
 """Number of a processor or memory node: far beyond what Linux can have (NR_CPUS is 8192)."""
 
@@ -43,8 +50,13 @@ def read_limits(spec: dict[str, Any]) -> Resources:
 def read_resources(fields: dict[str, Any]) -> Resources:
     """Return what ``linux.resources`` asks for; LaunchFailed("spec", …) names the place."""
     for kind, value in fields.items():
-        if kind != "devices" and kind not in _KNOWN and not _is_nothing(value):
+        if kind not in ("devices", *_KNOWN, *_SELDOM) and not _is_nothing(value):
             raise bad(f"{_WHERE}.{kind} is not supported yet")
+    seldom: tuple[Seldom, ...] = ()
+    if not all(_is_nothing(fields.get(kind)) for kind in _SELDOM):
+        from ptylaunch.seldom import read_seldom  # few have these
+
+        seldom = read_seldom(fields)
     memory, cpu, pids = (_group(fields, kind) for kind in _KNOWN)
     resources = Resources(
         memory=_limit(memory, "memory", "limit"),
@@ -53,12 +65,18 @@ def read_resources(fields: dict[str, Any]) -> Resources:
         shares=_limit(cpu, "cpu", "shares"),
         quota=_limit(cpu, "cpu", "quota"),
         period=_limit(cpu, "cpu", "period"),
+        burst=_from_zero(cpu, "burst", (1 << 63) - 1),
+        idle=_from_zero(cpu, "idle", 1),
+        rt_runtime=_limit(cpu, "cpu", "realtimeRuntime"),
+        rt_period=_limit(cpu, "cpu", "realtimePeriod"),
         cpus=_list_of(cpu, "cpus"),
         mems=_list_of(cpu, "mems"),
         pids=_pids(pids),
         swappiness=_swappiness(memory),
         no_oom_killer=bool_at(memory, "disableOOMKiller", f"{_WHERE}.memory.disableOOMKiller"),
         devices=read_rules(fields, f"{_WHERE}.devices"),
+        check_first=bool_at(memory, "checkBeforeUpdate", f"{_WHERE}.memory.checkBeforeUpdate"),
+        seldom=seldom,
     )
     _check_swap(resources)
     return resources
@@ -108,6 +126,14 @@ def _swappiness(group: dict[str, Any]) -> int | None:
     value = group.get("swappiness")
     if value is not None and (type(value) is not int or not 0 <= value <= 100):
         raise bad(f"{_WHERE}.memory.swappiness must be a number from 0 to 100")
+    return value
+
+
+def _from_zero(group: dict[str, Any], key: str, most: int) -> int | None:
+    """Here too 0 asks for something: for none any more."""
+    value = group.get(key)
+    if value is not None and (type(value) is not int or not 0 <= value <= most):
+        raise bad(f"{_WHERE}.cpu.{key} must be a number from 0 to {most}")
     return value
 
 
