@@ -137,6 +137,9 @@ def make_root(
         rootfs, writable = f"{bundle}/rootfs", bool(options.writable)
         build_skeleton(rootfs, etc=texts, binds=binds, owner=owner, packages=writable)
         if writable:
+            from ptycli.layer import NOTE, listing  # for ptyd diff: nobody else writes on it
+
+            state.write_json(f"{bundle}/{NOTE}", listing(rootfs))
             return writable_host_root(rootfs, layers, maps), []
         return host_root(rootfs), []
     folder = tree or find_folder(str(options.rootfs))

@@ -138,8 +138,11 @@ def _for_place(verb: str, given: Sequence[str], parser: Parser, count: int) -> I
         return _images()
     if verb == "completion":
         return _SCRIPTS
+    there = names(state.directories())
+    if str(place.metavar).startswith("NAME:"):  # or a path of here
+        return [f"{each}:" for each in there]
     is_name = place.metavar in ("NAME", "NAME[/N]")
-    return [each for each in names(state.directories()) if each not in given] if is_name else ()
+    return [each for each in there if each not in given] if is_name else ()
 
 
 def _positionals(parser: Parser, words: Sequence[str]) -> int:

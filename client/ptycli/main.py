@@ -39,6 +39,8 @@ VERBS: Final = {
     "restart": "end programs, and start them again",
     "pause": "hold all processes of containers",
     "unpause": "let what was paused go on",
+    "cp": "copy files and folders between a container and here",
+    "diff": "show what a container has changed on its root",
     "rename": "give a container another name",
     "rm": "remove containers that have ended",
     "prune": "remove all containers that do not run",

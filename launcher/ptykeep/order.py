@@ -12,6 +12,8 @@ names it:
 ``unpause``  let them go on
 ``rename``   ``name``: what state.json and clients are told from here on
 ``leave``    if the program has ended, wait for nobody any more; refused while it runs
+``visit``    hand out the box's user and mount namespace, in this order, as descriptors, for
+             who copies files; none while there is no box
 ===========  ===================================================================================
 
 The answer is ``{}``, or ``error``, a line for the user, and ``exit_code``. A connection that is
@@ -45,11 +47,11 @@ class Caller:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
-    def answer(self, error: str = "", exit_code: int = 1) -> None:
+    def answer(self, error: str = "", exit_code: int = 1, fds: tuple[int, ...] = ()) -> None:
         """Say that it is done, or in one line why not."""
         fields = {"error": error, "exit_code": exit_code} if error else {}
         try:
-            send(self._socket, fields)
+            send(self._socket, fields, list(fds))
         except OSError:
             pass  # it did not wait
         self._socket.close()
@@ -103,6 +105,13 @@ def say(folder: str, fields: dict[str, Any], within: float) -> dict[str, Any]:
 
     Raise NoKeeper, or NoAnswer after ``within`` seconds.
     """
+    packet = ask(folder, fields, within)
+    _close_all(packet)
+    return packet.fields
+
+
+def ask(folder: str, fields: dict[str, Any], within: float) -> Packet:
+    """Do the same, and return the descriptors that came along, too."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         try:
             fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -121,4 +130,4 @@ def say(folder: str, fields: dict[str, Any], within: float) -> dict[str, Any]:
             raise NoKeeper(str(error)) from None
         if packet is None:
             raise NoKeeper("it has just ended")
-        return packet.fields
+        return packet

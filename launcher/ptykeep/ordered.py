@@ -49,6 +49,8 @@ def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
             keeper.finish()
         case {"order": "leave"}:
             caller.answer(f"{_name(keeper)} is running: stop it first, or rm -f")
+        case {"order": "visit"}:
+            _visit(keeper, caller)
         case _:
             caller.answer(f"{_name(keeper)}: its keeper does not know that order")
 
@@ -126,6 +128,28 @@ def _freeze(keeper: Keeper, act: Callable[[], None], status: str) -> str:
         return f"{_name(keeper)}: {failure}"
     keeper.save(status=status)
     return ""
+
+
+def _visit(keeper: Keeper, caller: Caller) -> None:
+    from ptylaunch.target import FILES, open_target  # building the box has loaded it
+
+    box = keeper.epoch.box
+    if box is None or keeper.epoch.is_over:
+        caller.answer()
+        return
+    try:
+        # That of another engine is only open if it has a network.
+        target = box.target if box.target.namespaces else open_target(box.pid)
+    except LaunchFailed as failure:
+        caller.answer(f"{_name(keeper)}: {failure}")
+        return
+    found = {each.flag: each.fd for each in target.namespaces}
+    if all(flag in found for flag in FILES):
+        caller.answer(fds=tuple(found[flag] for flag in FILES))
+    else:
+        caller.answer(f"{_name(keeper)}: its box has no user namespace of its own")
+    if target is not box.target:
+        target.close()
 
 
 def _let_go(keeper: Keeper) -> None:

@@ -32,7 +32,7 @@ _RACES: Final = 16
 _LINKS_MAX: Final = 8
 """Of links that lead nowhere, one to the next, before a file is made at the end."""
 
-_KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue", *cgroupfs.KINDS)
+KERNEL_VIEWS: Final = ("proc", "sysfs", "devpts", "mqueue", *cgroupfs.KINDS)
 """Types whose target must be a real directory: a symlink there redirects writes to /proc."""
 
 _LINKS: Final = (
@@ -202,7 +202,7 @@ def _attach(root: Rootfs, target: str, tree_fd: int) -> None:
 
 
 def _mount_new(root: Rootfs, mount: Mount, plan: Plan, cgroup: Cgroup) -> None:
-    target_fd = root.make_directory(mount.target, strict=mount.kind in _KERNEL_VIEWS)
+    target_fd = root.make_directory(mount.target, strict=mount.kind in KERNEL_VIEWS)
     try:
         if mount.kind in cgroupfs.KINDS:
             cgroupfs.show_cgroup(mount, target_fd, cgroup)

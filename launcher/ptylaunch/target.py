@@ -29,6 +29,8 @@ KINDS: Final = (
     ("mnt", sc.CLONE_NEWNS),
 )
 """Names in /proc/pid/ns, in the order in which they are entered: the host's files go last."""
+FILES: Final = (sc.CLONE_NEWUSER, sc.CLONE_NEWNS)
+"""What is entered of a box by who works on its files alone, in this order."""
 
 _NS_GET_USERNS: Final = 0xB701  # ioctl_ns(2)
 

@@ -25,6 +25,7 @@ LINES = [
     ("ptyc aliv", ["alive"]),
     ("ptyd run --name x --rea", ["--read-only"]),
     ("ptyd completion z", ["zsh"]),
+    ("ptyd cp al", ["alive:", "also:"]),
     ("ptyd stop nobody-of-this-name", []),
 ]
 _ASK_BASH = """

@@ -17,13 +17,12 @@ opened or written to, but replaced.
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import stat
 import tarfile
-import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from ptycli.entry import BROKEN, nanoseconds_of, parts_of
 from ptycli.image.fault import bad
 from ptylaunch.plan import IdRange, host_id
 from ptylaunch.rootfs import Rootfs
@@ -40,8 +39,6 @@ _DEEPEST: Final = 200
 _NOBODY: Final = 65534
 _XATTR: Final = "SCHILY.xattr."
 _CAPABILITY: Final = "security.capability"
-_LATEST: Final = 1 << 33
-"""Seconds since 1970: the times that ext4 holds."""
 _PIECE: Final = 1 << 18
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -88,7 +85,7 @@ class Applier:
         try:
             self._read(content)
             content.finish()
-        except _BROKEN as error:
+        except BROKEN as error:
             content.prove_blob()  # if that is what is wrong, it says more
             raise bad(f"a layer is no good archive: {error}") from None
         for path, when in reversed(self._times):
@@ -123,7 +120,7 @@ class Applier:
             if not member.isdir():
                 raise bad(f"{_shown(member.name)} would replace the root")
             self._dress_folder(self._root.fd, ".", member)
-            self._times.append(("/", _nanoseconds(member)))
+            self._times.append(("/", nanoseconds_of(member)))
             return
         if parts[-1].startswith(_WHITEOUT):
             self._hide(parts[:-1], parts[-1])
@@ -144,7 +141,7 @@ class Applier:
         if member.isdir():
             self._make_folder(folder_fd, name)
             self._dress_folder(folder_fd, name, member)
-            self._times.append(("/" + "/".join(parts), _nanoseconds(member)))
+            self._times.append(("/" + "/".join(parts), nanoseconds_of(member)))
         elif member.islnk():
             self._link(member.linkname, folder_fd, name)
         elif member.issym():
@@ -285,7 +282,7 @@ class Applier:
             os.fchown(fd, uid, gid)  # first: it takes set-user-id away
             os.fchmod(fd, member.mode & (0o7777 if known else 0o777))
             _set_attributes(fd, member)
-            when = _nanoseconds(member)
+            when = nanoseconds_of(member)
             os.utime(fd, ns=(when, when))
         finally:
             os.close(fd)
@@ -307,7 +304,7 @@ class Applier:
         """Give a link or a fifo its owner and time, without opening it."""
         uid, gid, _ = self._owners.choose(member.uid, member.gid)
         os.chown(name, uid, gid, dir_fd=folder_fd, follow_symlinks=False)
-        when = _nanoseconds(member)
+        when = nanoseconds_of(member)
         os.utime(name, ns=(when, when), dir_fd=folder_fd, follow_symlinks=False)
 
     def _set_time(self, path: str, when: int) -> None:
@@ -321,20 +318,16 @@ class Applier:
             os.close(fd)
 
 
-_BROKEN: Final = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
-                  OverflowError, RecursionError, IndexError)  # fmt: skip
-"""What tarfile and gzip say of bytes that are not theirs; an IndexError of half a sparse map."""
-
 _SHAPE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EPERM,
                  errno.ENAMETOOLONG, errno.EINVAL, errno.EMLINK, errno.EEXIST)  # fmt: skip
 """What the kernel says of entries that do not fit the tree; all else is the disk's."""
 
 
 def _parts(name: str) -> list[str]:
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts or "\0" in name:
-        raise bad(f"{_shown(name)} is no name within a layer")
-    return parts
+    try:
+        return parts_of(name)
+    except ValueError:
+        raise bad(f"{_shown(name)} is no name within a layer") from None
 
 
 def _shown(name: str) -> str:
@@ -371,7 +364,3 @@ def _set_attributes(fd: int, member: tarfile.TarInfo) -> None:
             # Not every filesystem has them, and one who may not give privileges away gives none.
             if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.EINVAL):
                 raise
-
-
-def _nanoseconds(member: tarfile.TarInfo) -> int:
-    return int(min(max(member.mtime, 0), _LATEST) * 10**9)

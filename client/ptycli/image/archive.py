@@ -41,7 +41,7 @@ def keep_archive(folder: str, source: IO[bytes]) -> Descriptor:
     digest, size = hashlib.sha256(), 0
     budget = Budget()
     with open(temporary, "xb") as file, contextlib.ExitStack() as held:
-        for data in _pieces(_unpacked(_Measured(source, budget), held)):
+        for data in pieces(unpacked(_Measured(source, budget), held)):
             budget.spend(len(data))
             digest.update(data)
             size += len(data)
@@ -102,7 +102,7 @@ class _Measured(io.RawIOBase):
         return len(data)
 
 
-def _unpacked(source: io.RawIOBase, held: contextlib.ExitStack) -> Readable:
+def unpacked(source: io.RawIOBase, held: contextlib.ExitStack) -> Readable:
     """Return the archive itself, whatever it is packed with; ``held`` ends what unpacks it."""
     buffered = io.BufferedReader(source, 1 << 16)
     head = buffered.peek(16)
@@ -118,7 +118,8 @@ def _unpacked(source: io.RawIOBase, held: contextlib.ExitStack) -> Readable:
     return opened[kind](buffered, "rb") if kind else buffered
 
 
-def _pieces(source: Readable) -> Generator[bytes]:
+def pieces(source: Readable) -> Generator[bytes]:
+    """Give what is in an archive; LaunchFailed("image", …) when it is no good."""
     try:
         while data := source.read(_PIECE):
             yield data
