@@ -54,6 +54,20 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
     return resources
 
 
+def read_changes(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what of ``linux.resources`` is to change; raise Failure with one line.
+
+    The two limits of memory may each stay as they are, so what they are together is seen later.
+    """
+    memory: dict[str, int] = {}
+    if options.memory is not None and (limit := _memory_limit(options.memory)):
+        memory["limit"] = limit
+    if options.memory_swap not in (None, "0"):
+        memory["swap"] = -1 if options.memory_swap == "-1" else size_of(options.memory_swap)
+    options.memory = options.memory_swap = None
+    return {**read_options(options), **({"memory": memory} if memory else {})}
+
+
 def with_defaults(resources: dict[str, Any], cgroups_path: str) -> tuple[dict[str, Any], str]:
     """Add a limit of processes if none was asked for; return a notice where none can be kept."""
     if "pids" in resources:
@@ -76,9 +90,7 @@ def quota_of(text: str) -> int:
 
 
 def _memory(memory: str | None, swap: str | None) -> dict[str, int]:
-    limit = 0 if memory is None else size_of(memory)
-    if limit and limit < _LEAST_MEMORY:
-        raise Failure(f"--memory {memory}: 6m is the least")
+    limit = 0 if memory is None else _memory_limit(memory)
     if swap is None or swap == "0":
         # docker's default, where there is swap to be limited.
         return (
@@ -92,6 +104,13 @@ def _memory(memory: str | None, swap: str | None) -> dict[str, int]:
     if both < limit:
         raise Failure("--memory-swap counts memory and swap: it cannot be less than --memory")
     return {"limit": limit, "swap": both}
+
+
+def _memory_limit(text: str) -> int:
+    limit = size_of(text)
+    if limit and limit < _LEAST_MEMORY:
+        raise Failure(f"--memory {text}: 6m is the least")
+    return limit
 
 
 def _swap_is_counted() -> bool:

@@ -41,6 +41,7 @@ VERBS: Final = {
     "unpause": "let what was paused go on",
     "cp": "copy files and folders between a container and here",
     "diff": "show what a container has changed on its root",
+    "update": "change limits and restart policies of containers",
     "rename": "give a container another name",
     "rm": "remove containers that have ended",
     "prune": "remove all containers that do not run",

@@ -52,6 +52,12 @@ class RuntimeBox:
         """Let the program run."""
         self.runtime.call("start", self.runtime.id)
 
+    def limit(self, resources: dict[str, Any]) -> None:
+        """Have the runtime set other limits, which are ``linux.resources`` of a spec."""
+        path = f"{self.runtime.folder}/resources.json"
+        write_json(path, resources)
+        self.runtime.call("update", "--resources", path, self.runtime.id)
+
     def close_target(self) -> None:
         self.target.close()
         self.target = Target(())

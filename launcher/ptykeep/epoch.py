@@ -132,6 +132,31 @@ class Epoch:
         assert self.box is not None
         resume(self.box.cgroup, HELD_WITHIN)
 
+    def limit(
+        self, spec: dict[str, Any], resources: dict[str, Any], save: Callable[..., None]
+    ) -> None:
+        """Set limits, of which ``spec`` has all and ``resources`` those that change; LaunchFailed.
+
+        A cgroup that could not keep them grows; what it has then is handed to ``save`` before.
+        """
+        from ptylaunch.allotment import update  # building the box has loaded it
+        from ptylaunch.cgroup import doors_of, grow, grown
+        from ptylaunch.container import Box
+        from ptylaunch.resources import read_cgroups_path, read_resources
+
+        assert self.box is not None
+        if not isinstance(self.box, Box):
+            self.box.limit(resources)
+            return
+        limits = read_resources(resources)
+        cgroup = grown(self.box.cgroup, read_cgroups_path(spec), limits)
+        if cgroup != self.box.cgroup:
+            save(cgroup=cgroup.to_json())
+            old, self.box.cgroup = self.box.cgroup, cgroup
+            grow(old, cgroup)
+            self.box.target = self.box.target._replace(cgroups=doors_of(cgroup))
+        update(cgroup, limits)
+
     # Its end
 
     def end(self, status: int) -> bool:

@@ -11,6 +11,7 @@ names it:
 ``pause``    hold all processes where they are
 ``unpause``  let them go on
 ``rename``   ``name``: what state.json and clients are told from here on
+``update``   ``resources restart``: limits (of ``linux.resources``) and a policy, either or both
 ``leave``    if the program has ended, wait for nobody any more; refused while it runs
 ``visit``    hand out the box's user and mount namespace, in this order, as descriptors, for
              who copies files; none while there is no box

@@ -49,6 +49,8 @@ def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
             keeper.finish()
         case {"order": "leave"}:
             caller.answer(f"{_name(keeper)} is running: stop it first, or rm -f")
+        case {"order": "update"}:
+            caller.answer(_update(keeper, fields))
         case {"order": "visit"}:
             _visit(keeper, caller)
         case _:
@@ -127,6 +129,29 @@ def _freeze(keeper: Keeper, act: Callable[[], None], status: str) -> str:
     except LaunchFailed as failure:
         return f"{_name(keeper)}: {failure}"
     keeper.save(status=status)
+    return ""
+
+
+def _update(keeper: Keeper, fields: dict[str, Any]) -> str:
+    """Set other limits and another policy, or say why not."""
+    from ptykeep.revision import revise  # for the one verb that wants it
+
+    epoch = keeper.epoch
+
+    def limit(spec: dict[str, Any], touched: dict[str, Any]) -> None:
+        epoch.limit(spec, touched, keeper.save)
+
+    try:
+        spec, options = revise(keeper.directory, fields, None if epoch.is_over else limit)
+    except LaunchFailed as failure:
+        return f"{_name(keeper)}: {failure.detail if failure.stage == 'spec' else failure}"
+    except OSError as error:
+        return f"{_name(keeper)}: {error.strerror}"
+    keeper.spec["linux"]["resources"] = spec["linux"].get("resources") or {}
+    policy: dict[str, Any] = options.get("restart") or {"name": "no", "most": 0}
+    keeper.options["restart"] = policy
+    keeper.next.restarts.change(policy["name"], policy["most"])
+    _note(keeper, "update")
     return ""
 
 

@@ -25,6 +25,10 @@ class Restarts:
         self._pause = 0.0
         self._cancelled = False
 
+    def change(self, policy: str, most: int) -> None:
+        """Follow another policy from the next end on."""
+        self._policy, self._most = policy, most
+
     def cancel(self) -> None:
         """Somebody has ended the program on purpose: no policy has it back."""
         self._cancelled = True

@@ -35,7 +35,7 @@ class Write(NamedTuple):
 
 def update(cgroup: Cgroup, resources: Resources) -> None:
     """Set the limits that are asked for; LaunchFailed("cgroup", …), and all are as before."""
-    _demand(cgroup, resources)
+    demand(cgroup, resources)
     if not cgroup.v1_folder("memory") and (
         resources.swappiness is not None or resources.no_oom_killer
     ):
@@ -224,7 +224,7 @@ def _set(path: str, value: str) -> None:
         raise
 
 
-def _demand(cgroup: Cgroup, resources: Resources) -> None:
+def demand(cgroup: Cgroup, resources: Resources) -> None:
     """Refuse a limit that nobody would keep, and say what would change that."""
     missing = sorted(name for name in asked(resources) if not cgroup.has(name))
     if not missing:

@@ -15,9 +15,9 @@ from ptylaunch import syscall as sc
 from ptylaunch.allotment import STAGE, update
 from ptylaunch.devicerule import enforce
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.freezer import frozen_folder, kill_all, wait_until_empty
+from ptylaunch.freezer import frozen_folder, kill_all, processes, wait_until_empty
 from ptylaunch.hierarchy import read_or, read_text, write_text
-from ptylaunch.placement import Cgroup, asked_of_v2
+from ptylaunch.placement import Cgroup, asked, asked_of_v2, place
 
 if TYPE_CHECKING:
     from ptylaunch.plan import Resources
@@ -42,9 +42,7 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
             except OSError:
                 if controller in asked_of_v2(resources):
                     raise
-        if folder := cgroup.v1_folder("cpuset"):
-            for name in ("cpuset.cpus", "cpuset.mems"):
-                _inherit(f"{folder}/{cgroup.inner}".rstrip("/"), name)
+        _furnish(cgroup)
         update(cgroup, resources)
         enforce(cgroup, resources.devices)
     except (OSError, LaunchFailed) as error:
@@ -53,6 +51,52 @@ def create(cgroup: Cgroup, resources: Resources) -> None:
         if isinstance(error, LaunchFailed):
             raise
         raise LaunchFailed(STAGE, error.errno or errno.EIO, str(error.filename or "")) from error
+
+
+def grown(cgroup: Cgroup, path: str, resources: Resources) -> Cgroup:
+    """Return a box's cgroup with the controllers that limits want, as far as they can be had.
+
+    ``path`` is what :func:`ptylaunch.placement.place` made it of. Nothing is made here.
+    """
+    missing = {name for name in asked(resources) if not cgroup.has(name)}
+    wanted = place(path, resources) if missing else cgroup
+    if not missing or (wanted.unified, wanted.inner) != (cgroup.unified, cgroup.inner):
+        return cgroup
+    served = {*cgroup.controllers, *(asked_of_v2(resources) & {*wanted.controllers})}
+    more = tuple(pair for pair in wanted.v1 if pair[0] in missing)
+    return cgroup._replace(controllers=tuple(sorted(served)), v1=(*cgroup.v1, *more))
+
+
+def grow(cgroup: Cgroup, new: Cgroup) -> None:
+    """Make what is new in one that :func:`grown` said, and move the box there; LaunchFailed."""
+    added = Cgroup(v1=tuple(pair for pair in new.v1 if pair not in cgroup.v1), inner=new.inner)
+    try:
+        for controller in set(new.controllers) - set(cgroup.controllers):
+            _enable(cgroup.unified, controller)
+        for folder in dict.fromkeys((*added.folders, *added.rooms)):
+            os.makedirs(folder, exist_ok=True)
+        _furnish(added)
+        # Who is forked by somebody outside is outside: until nobody is left there.
+        while added.v1 and (left := set(processes(cgroup)) - set(processes(added))):
+            for pid in left:
+                _move(pid, added)
+    except OSError as error:
+        raise LaunchFailed(STAGE, error.errno or errno.EIO, str(error.filename or "")) from error
+
+
+def _move(pid: int, cgroup: Cgroup) -> None:
+    for room in cgroup.rooms:
+        try:
+            write_text(f"{room}/cgroup.procs", str(pid))
+        except ProcessLookupError:
+            return  # it has ended
+
+
+def _furnish(cgroup: Cgroup) -> None:
+    """Give a v1 cpuset what its parent has: without that nobody may enter; OSError."""
+    if folder := cgroup.v1_folder("cpuset"):
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            _inherit(f"{folder}/{cgroup.inner}".rstrip("/"), name)
 
 
 def doors_of(cgroup: Cgroup) -> tuple[str, ...]:
