@@ -11,8 +11,6 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ptywire.link import format_authority, parse_link
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,7 +44,11 @@ class Target(NamedTuple):
     @property
     def label(self) -> str:
         """What the user calls it, for messages."""
-        return self.name or self.path or format_authority(self.host, self.port)
+        if self.name or self.path:
+            return self.name or self.path
+        from ptywire.link import format_authority  # which ptyd run has no use for
+
+        return format_authority(self.host, self.port)
 
 
 def parse_target(text: str, environ: Mapping[str, str] | None = None) -> Target:
@@ -56,6 +58,8 @@ def parse_target(text: str, environ: Mapping[str, str] | None = None) -> Target:
     not cross a network in clear text because somebody left out a scheme.
     """
     if "://" in text:
+        from ptywire.link import parse_link  # the same
+
         return Target(*parse_link(text))
     if match := _AUTHORITY.fullmatch(text):
         host, port = match[1].strip("[]"), int(match[2])

@@ -26,7 +26,6 @@ from ptycli.skeleton import build_skeleton
 from ptycli.spec import BoxOptions, make_spec
 from ptycli.user import find_user
 from ptykeep import event, state
-from ptykeep.epoch import STOP_TIMEOUT
 from ptykeep.summary import summarize
 
 if TYPE_CHECKING:
@@ -203,7 +202,9 @@ def box_options(
         "network": network.wish,
         "image": options.image or options.rootfs or "host",
         "stop_signal": options.stop_signal or wishes.stop_signal,
-        "stop_timeout": STOP_TIMEOUT if options.stop_timeout is None else options.stop_timeout,
+        "stop_timeout": state.STOP_TIMEOUT
+        if options.stop_timeout is None
+        else options.stop_timeout,
         "restart": options.restart,
         "runtime": options.runtime,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from ptycli.arguments import Failure
@@ -68,4 +67,6 @@ def is_installed(name: str) -> bool:
 
 
 def _find(name: str) -> str:
+    import shutil  # three compression libraries come with it
+
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_MORE_PATH}") or ""

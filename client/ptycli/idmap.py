@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from typing import Final, NamedTuple
 
 from ptylaunch.plan import IdRange
@@ -40,6 +39,8 @@ def rooted(base: int) -> IdMaps:
 
 def rootless() -> IdMaps:
     """Map our own id to root and what /etc/subuid and /etc/subgid give us to the others."""
+    import shutil  # with three compression libraries, which root does not need
+
     uid, gid = os.getuid(), os.getgid()
     single = IdMaps((IdRange(0, uid, 1),), (IdRange(0, gid, 1),))
     for tool in ("newuidmap", "newgidmap"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -168,6 +167,8 @@ def parse_mount(text: str) -> Volume | Tmpfs:
     """Read docker's ``--mount type=bind|tmpfs|volume,…``; without a type it is a volume."""
     where = f"--mount {text}"
     fields: dict[str, str] = {}
+    import csv  # for --mount alone
+
     try:
         words = [word for row in csv.reader([text], strict=True) for word in row]
     except csv.Error as error:

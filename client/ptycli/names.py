@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 
 _FIRST = [
     "able",
@@ -214,4 +214,6 @@ _SECOND = [
 
 def random_name() -> str:
     """Return a name such as brave_otter."""
-    return f"{random.choice(_FIRST)}_{random.choice(_SECOND)}"  # noqa: S311 - a name is no secret
+    chance = int.from_bytes(os.urandom(8), "big")  # the module random is 1 ms of a start
+    first, second = divmod(chance % (len(_FIRST) * len(_SECOND)), len(_SECOND))
+    return f"{_FIRST[first]}_{_SECOND[second]}"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.arguments import Failure
-from ptykeep.helper import Port
-from ptykeep.host import choose, has_default_route
-from ptykeep.netlink import Prefix, prefix_of, routes
 from ptylaunch.errors import LaunchFailed
 
+# What knows of networks is loaded where there is to be one: 5 ms that --network none goes without.
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+
+    from ptykeep.helper import Port
+    from ptykeep.netlink import Prefix
 
 _SUBNETS: Final = ("10.0.2", "10.254.2", "172.31.254", "192.168.254", "10.198.51", "198.18.2")
 """For the box's side; the first that the host has no way to, or its way there would be hidden."""
@@ -75,6 +75,8 @@ def parse_port(text: str) -> Port:
     good = _is_address(host) and protocol in (("tcp", "udp") if slash else ("",))
     if len(numbers) != 2 or not numbers[1] or not good:
         raise Failure(f"-p {text}: it looks like [HOST:]HPORT:CPORT, HOST an address")
+    from ptykeep.helper import Port
+
     return Port(protocol or "tcp", host, *numbers)
 
 
@@ -82,6 +84,8 @@ def choose_network(options: argparse.Namespace, exposed: list[Port]) -> Choice:
     """Decide; raise Failure when what was asked for cannot be."""
     if options.network in ("none", "host"):
         return Choice(options.network)
+    from ptykeep.host import choose, has_default_route
+
     ports = options.publish + (exposed if options.publish_all else [])
     try:
         choose([port for port in ports if port.port])
@@ -116,6 +120,8 @@ def etc_files(choice: Choice, hostname: str) -> dict[str, str]:
 
 
 def _is_address(text: str) -> bool:
+    import ipaddress
+
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -133,6 +139,8 @@ def _try_tun() -> None:
 
 
 def _free_subnet() -> str:
+    from ptykeep.netlink import prefix_of, routes
+
     used = [route.to for route in routes() if route.to.length]
     for subnet in _SUBNETS:
         prefix = prefix_of(f"{subnet}.0/24")

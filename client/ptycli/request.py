@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -170,8 +169,10 @@ def listeners(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine reaches an address; a name is resolved by the keeper alone."""
-    if host == "localhost":
+    if host in ("localhost", "127.0.0.1"):
         return True
+    import ipaddress  # for all but what is usual
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import select
@@ -100,9 +101,12 @@ def abandon(container: Container, starting: Starting) -> None:
 
 
 def import_client() -> None:
+    gc.disable()  # imports make the collector look, and find nothing
     importlib.import_module("ptyc.attach")
     with without("importlib.metadata"):
         importlib.import_module("websockets.client")  # half of it
+    gc.freeze()
+    gc.enable()
 
 
 def attach(

@@ -14,8 +14,6 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.policy import read_policy
-from ptylaunch.seccomp import compile_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,14 +57,23 @@ def read_profile(path: str, host: Host) -> dict[str, Any]:
         raise ValueError(f"seccomp={path}: {error}") from None
     try:
         found = resolve(profile, host)
-        policy = read_policy({"seccomp": found}, path)
-        if policy is not None:
-            compile_policy(policy)
+        if path != DEFAULT:  # of which it is known
+            _try(found, path)
     except LaunchFailed as failure:
         raise ValueError(f"seccomp={failure.detail}") from None
     except ValueError as error:
         raise ValueError(f"seccomp={path}: {error}") from None
     return found
+
+
+def _try(found: dict[str, Any], path: str) -> None:
+    """Raise LaunchFailed for what cannot be made a filter."""
+    from ptylaunch.policy import read_policy
+    from ptylaunch.seccomp import compile_policy
+
+    policy = read_policy({"seccomp": found}, path)
+    if policy is not None:
+        compile_policy(policy)
 
 
 def resolve(profile: object, host: Host) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ptycli.mount import by_depth
 from ptycli.privilege import Privileges
 from ptycli.root import host_root
 from ptycli.user import ROOT
-from ptylaunch.spec import INIT_ANNOTATION
+from ptykeep.state import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def make_spec(options: BoxOptions, environ: Mapping[str, str] | None = None) -> 
             *(each.mount(rooted=options.maps.rooted) for each in by_depth(options.volumes)),
         ],
         "annotations": {
-            **({INIT_ANNOTATION: "true"} if options.init else {}),
+            **({INIT: "true"} if options.init else {}),
             **options.annotations,
         },
         "linux": {

@@ -9,8 +9,8 @@ from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, find, signal_keeper, wait_for_exit
 from ptycli.life import signal_of, timeout_of
 from ptycli.order import REFUSED, each, order
-from ptykeep.epoch import STOP_TIMEOUT
 from ptykeep.order import NoKeeper
+from ptykeep.state import STOP_TIMEOUT
 
 if TYPE_CHECKING:
     import argparse

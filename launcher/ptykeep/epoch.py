@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from ptykeep.network import Network
     from ptylaunch.container import Box
 
-STOP_TIMEOUT: Final = 10.0
-"""Seconds between the signal that asks the program to end and SIGKILL, as docker's."""
-
-
 HELD_WITHIN: Final = 5.0
 """Seconds that all processes may take to be held, or let go: nothing else is done meanwhile."""
 

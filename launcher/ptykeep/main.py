@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -35,6 +36,8 @@ def main() -> NoReturn:
             __import__(name)
         from ptykeep.keeper import Keeper
 
+        gc.freeze()
+        gc.enable()
         line, _ = read_to(b"\n", launcher, rest)
         if not line:
             server.kill()

@@ -9,8 +9,8 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from ptykeep import event
-from ptykeep.epoch import STOP_TIMEOUT
 from ptykeep.log import log
+from ptykeep.state import STOP_TIMEOUT
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:

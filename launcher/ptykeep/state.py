@@ -25,6 +25,8 @@ FORMAT: Final = "1\n"
 OPTIONS: Final = "org.ptyd.options"
 """The annotation of config.json that holds ptyd's own options, as JSON."""
 INIT: Final = "org.ptyd.init"
+STOP_TIMEOUT: Final = 10.0
+"""Seconds between the signal that asks a program to end and SIGKILL, as docker's."""
 
 RANGE_FIRST: Final = 524288
 RANGE_LAST: Final = 1879048191

@@ -6,7 +6,6 @@ SIGKILL at any moment loses nothing. SIGTERM is a request to make room for the n
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import resource
@@ -18,13 +17,11 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import uvloop
-
 from ptyd.container import Container
 from ptyd.journal.intake import can_splice
+from ptyd.loop import new_loop
 from ptyd.net.channel import Channel
 from ptyd.net.poller import Poller
-from ptyd.net.tls import server_context
 from ptyd.parent import outlive_parent
 from ptykeep import identity
 from ptykeep.protocol import EXIT_DONE, EXIT_REPLACED, VERSION, Packet, receive, send
@@ -32,6 +29,7 @@ from ptywire.lean import without
 from ptywire.message import CLOSE_GOING_AWAY
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
     from ptyd.execution import Gift
@@ -72,6 +70,8 @@ class Server:
     def _load_tls(self, options: dict[str, Any]) -> ssl.SSLContext | None:
         if not options["tls"]:
             return None
+        from ptyd.net.tls import server_context  # and with it ssl
+
         try:
             return server_context(options["cert"], options["key"])
         except OSError as error:  # ssl.SSLError is one
@@ -243,8 +243,7 @@ def main(keeper: socket.socket, hello: Packet) -> None:
     # Absolute paths go through folders that are root's alone.
     os.chdir(hello.fields["directory"])
     hello.fields["directory"] = "."
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = new_loop()
     keeper.setblocking(False)
     # A thousand viewers are a thousand descriptors, and the soft limit is for select(2)'s sake.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -27,7 +27,7 @@ def test_root_maps_its_range() -> None:
 
 def test_user_is_root_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own id comes first, the subordinate ones behind it, up to 65536."""
-    monkeypatch.setattr(idmap.shutil, "which", lambda name: "/usr/bin/" + name)
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/" + name)
     monkeypatch.setattr(idmap, "_read_subids", lambda *_: [(100000, 5), (200000, 65536)])
     maps = rootless()
 
@@ -42,7 +42,7 @@ def test_user_is_root_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_newuidmap_there_is_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the user is told what to install."""
-    monkeypatch.setattr(idmap.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     maps = rootless()
 
     assert maps.uids == (IdRange(0, os.getuid(), 1),)
@@ -52,7 +52,7 @@ def test_without_newuidmap_there_is_one_id(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_without_subordinate_ids_there_is_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the user is told which file names nobody."""
-    monkeypatch.setattr(idmap.shutil, "which", lambda name: "/usr/bin/" + name)
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/" + name)
     monkeypatch.setattr(idmap, "_read_subids", lambda path, *_: [] if "gid" in path else [(1, 9)])
     maps = rootless()
 

@@ -6,10 +6,11 @@ import signal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ptycli.image.fault import bad
-from ptykeep.helper import Port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ptykeep.helper import Port
 
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_PORTS: Final = 2 * 65535
@@ -78,6 +79,8 @@ def _texts(fields: dict[str, Any], key: str) -> tuple[str, ...]:
 def _ports(value: object) -> tuple[Port, ...]:
     if not isinstance(value, dict):
         raise bad("config.ExposedPorts: not an object")
+    from ptykeep.helper import Port  # which a box without an image may do without
+
     ports: list[Port] = []
     for text in cast("dict[str, object]", value):
         numbers, _, protocol = text.partition("/")

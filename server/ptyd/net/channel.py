@@ -15,12 +15,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ptyd.net.poller import READ, WRITE
-from ptyd.net.tls import Tls, TlsFailed
 
 if TYPE_CHECKING:
     import asyncio
 
     from ptyd.net.poller import Poller
+    from ptyd.net.tls import Tls
 
 RECEIVE: Final = 256 << 10
 MOST_UNSENT: Final = 1 << 20
@@ -44,6 +44,10 @@ LITTLE: Final = 16 << 10
 """Bytes that may wait in the kernel for an interactive viewer."""
 # struct tcp_info of linux/tcp.h: tcpi_unacked at byte 24, tcpi_last_ack_recv, in ms, at 56.
 _TCP_INFO: Final = struct.Struct("24xI28xI")
+
+
+class TlsFailed(Exception):
+    """The peer's TLS is unacceptable; there may be an alert to send."""
 
 
 class Handler(Protocol):

@@ -17,7 +17,6 @@ from websockets.server import ServerProtocol
 
 from ptyd.net.access import digest_of, host_is_ours, is_owner, origin_matches
 from ptyd.net.static import page_at, takes_gzip
-from ptyd.net.tls import Tls
 from ptyd.net.viewer import Viewer
 from ptyd.net.websocket import WebSocket
 from ptyd.session.people import OWNER
@@ -87,6 +86,8 @@ class HttpConnection:
         if self._first:
             self._first = False
             if self._tls is not None and data[0] == _TLS_HELLO:
+                from ptyd.net.tls import Tls  # loaded with the context
+
                 self._channel.start_tls(Tls(self._tls), data)
                 return
             if self._tls is not None:

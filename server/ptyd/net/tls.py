@@ -5,11 +5,9 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
+from ptyd.net.channel import TlsFailed
+
 _READ: Final = 64 << 10
-
-
-class TlsFailed(Exception):
-    """The peer's TLS is unacceptable; there may be an alert to send."""
 
 
 class Tls:
