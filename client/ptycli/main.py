@@ -93,6 +93,10 @@ def main() -> NoReturn:
         from ptykeep.forerunner import send_ahead
 
         send_ahead()
+    if sys.argv[1:2] == ["logs"]:  # reads files: what others need is most of what it would take
+        from ptylaunch.lean import stand_in
+
+        stand_in(("typing", "json", "signal"))
     import signal
     from typing import cast
 
@@ -125,7 +129,7 @@ def dispatch(arguments: list[str]) -> int:
     if verb == "--version":
         return attempt(verb, lambda: print(version()))
     if verb not in VERBS:
-        from ptycli.arguments import meant  # only for a mistake
+        from ptycli.failure import meant  # only for a mistake
 
         _complain(f"ptyd: there is no verb {verb!r}{meant(verb, VERBS)}; see ptyd --help")
         return _OWN_FAILURE
@@ -138,9 +142,9 @@ def module_of(verb: str) -> str:
 
 def run(verb: str, arguments: list[str]) -> int:
     """Return the exit code of one verb; raise what goes wrong in it."""
-    import importlib
-
-    module = importlib.import_module(module_of(verb))
+    name = module_of(verb)
+    __import__(name)  # not importlib's, which would have to be loaded
+    module = sys.modules[name]
     gc.freeze()
     gc.enable()
     code: int = module.main(arguments)
@@ -151,8 +155,7 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
     """Return the exit code of some work, whatever happens in it."""
     import signal
 
-    # argparse, once an interruption is no traceback any more
-    from ptycli.arguments import Failure, printable
+    from ptycli.failure import Failure, printable
 
     try:
         try:

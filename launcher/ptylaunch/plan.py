@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ptylaunch.syscall import CLONE_NEWPID, CLONE_NEWUSER
+from ptylaunch.syscall import CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER
 
 if TYPE_CHECKING:
     from ptylaunch.capability import Capabilities
@@ -198,12 +198,14 @@ class Plan(NamedTuple):
         """The flags of those that pid 1 can be born in: the user's and the pid namespace.
 
         None where something is to be done outside of them first: a namespace of the host's entered,
-        or oom_score_adj lowered. The others come later, when their root has an id: what the kernel
-        makes for a new network namespace is that root's.
+        a time namespace made, which only children are in, or oom_score_adj lowered. The others come
+        later, when their root has an id: what the kernel makes for a new network namespace is that
+        root's.
         """
         early = CLONE_NEWUSER | CLONE_NEWPID
         adjusts = self.namespaces & CLONE_NEWUSER and self.program.oom_score_adj is not None
-        if self.joined or adjusts or not self.namespaces & CLONE_NEWPID:
+        outside = self.joined or self.namespaces & CLONE_NEWTIME or adjusts
+        if outside or not self.namespaces & CLONE_NEWPID:
             return 0
         return self.namespaces & early
 

@@ -50,6 +50,17 @@ def test_streams_go_where_they_belong(ptyd: Ptyd, paced: Container) -> None:
 
 
 @pytest.mark.usefixtures("paced")
+def test_a_log_is_printed_without_what_other_verbs_need(ptyd: Ptyd) -> None:
+    """Half of the time until a first byte came would be imports."""
+    done = ptyd("logs", "--tail", "0", "paced", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
+
+    assert done.code == 0
+    assert "ptycli.transcript.source" in loaded
+    assert loaded.isdisjoint({"argparse", "ctypes", "enum", "json", "re", "signal", "typing"})
+
+
+@pytest.mark.usefixtures("paced")
 def test_tail_counts_lines_of_both_streams(ptyd: Ptyd) -> None:
     """The last ones by where they end; what is no number means all, as docker has it."""
     whole = ptyd("logs", "paced")

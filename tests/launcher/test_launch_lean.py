@@ -39,6 +39,12 @@ def test_json_is_written_as_the_real_one_writes_it(indent: int | None, value: ob
     assert json_.dumps(value, indent=indent) == json.dumps(value, indent=indent)
 
 
+def test_json_is_written_in_other_ways_by_the_real_one() -> None:
+    """With what is not had here."""
+    for settings in ({"ensure_ascii": False}, {"sort_keys": True, "separators": (",", ":")}):
+        assert json_.dumps({"ü": 1, "a": 2}, **settings) == json.dumps({"ü": 1, "a": 2}, **settings)
+
+
 @pytest.mark.parametrize("key", [1, -1.5, None, True, False])
 def test_a_key_that_is_no_string_becomes_one(key: object) -> None:
     """By the same rules."""

@@ -172,6 +172,7 @@ def test_ids_are_mapped_as_the_kernel_does(inside: int) -> None:
         ("pid mount user", {"oomScoreAdj": 3}, 0),
         ("mount user", {}, 0),
         ("pid mount user network=/run/netns/x", {}, 0),
+        ("pid mount user time", {}, 0),
     ],
 )
 def test_pid_1_is_born_where_nothing_is_to_be_done_before(

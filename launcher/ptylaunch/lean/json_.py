@@ -59,8 +59,15 @@ def loads(text: str | bytes | bytearray) -> Any:
 
 
 def dumps(
-    value: object, *, indent: int | None = None, separators: tuple[str, str] = (", ", ": ")
+    value: object,
+    *,
+    indent: int | None = None,
+    separators: tuple[str, str] = (", ", ": "),
+    **settings: Any,
 ) -> str:
+    if settings:
+        text: str = real("json", "dumps")(value, indent=indent, separators=separators, **settings)
+        return text
     comma, colon = (",", ": ") if indent is not None else separators
     return _write(value, indent, "\n" if indent is not None else "", comma, colon)
 
