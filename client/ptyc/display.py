@@ -95,7 +95,7 @@ class Display:
             sink, guard = self._out, self._out_guard
         data = message.data if guard is None else guard.feed(message.data)
         if self._title is not None and sink is self._out:
-            self._title.watch(data)
+            data = self._title.watch(data)
         self._put(sink, data, message.end)
 
     def snapshot(self, message: Snapshot) -> None:
@@ -121,7 +121,7 @@ class Display:
             self._out_guard.reset()
             data = self._out_guard.feed(data)
         if self._title is not None:
-            self._title.watch(data)
+            data = self._title.watch(data)
         return data
 
     def clear(self) -> None:

@@ -1,8 +1,9 @@
-r"""News in the title of the terminal's window, where it touches nothing on the screen.
+r"""The title of the terminal's window: the user's own, the program's, and our news for a while.
 
 The title that was there is pushed on the terminal's stack and popped again (xterm's CSI 22 ; 2 t
-and CSI 23 ; 2 t); one that the program set is set again, for terminals without that stack, and in
-case the program set it meanwhile.
+and CSI 23 ; 2 t), before and after news, and before the program's first and when we leave. One that
+the program set is set again behind news, for terminals without that stack, and in case the program
+set it meanwhile.
 """
 
 from __future__ import annotations
@@ -29,18 +30,46 @@ class Title:
         self._works = term not in _WITHOUT_TITLE
         self._program = b""
         self._tail = b""
+        self._is_set = False  # by the program, since it has the terminal
+        self._is_saved = False  # what was before that
 
-    def watch(self, data: bytes) -> None:
-        """Note the title that the program sets; a sequence may be split anywhere."""
-        if not self._tail and b"\x1b" not in data:
-            return
-        data = self._tail + data
-        at = 0
-        if b"\x1b]" in data:
-            for match in _SET.finditer(data):
+    def watch(self, data: bytes) -> bytes:
+        """Note the title that the program sets; a sequence may be split anywhere.
+
+        Return the bytes for the terminal: before the first title it saves the one that was there.
+        """
+        if not self._works or (not self._tail and b"\x1b" not in data):
+            return data
+        shown, whole = len(self._tail), self._tail + data
+        at, first = 0, -1
+        if b"\x1b]" in whole:
+            for match in _SET.finditer(whole):
                 self._program, at = match[1], match.end()
-        begun = _BEGUN.search(data, max(at, len(data) - _LONGEST - 8))
+                first = match.start() if first < 0 else first
+        begun = _BEGUN.search(whole, max(at, len(whole) - _LONGEST - 8))
         self._tail = begun[0] if begun else b""
+        if first < 0 and begun is not None and b"]" in self._tail:
+            first = begun.start()
+        if first < 0 or self._is_set:
+            return data
+        self._is_set = True
+        if first < shown:
+            return data  # the terminal has its ESC already: too late
+        self._is_saved = True
+        return data[: first - shown] + _PUSH + data[first - shown :]
+
+    def leave(self) -> bytes:
+        """Return what brings the title back that was there before any of ours or the program's."""
+        out = self.hide() + (_POP if self._is_saved else b"")
+        self._is_set = self._is_saved = False
+        return out
+
+    def come_back(self) -> bytes:
+        """Return what brings the program's title back after :meth:`leave`."""
+        if not self._works or not self._program:
+            return b""
+        self._is_set = self._is_saved = True
+        return _PUSH + _set(self._program)
 
     def show(self, text: str, now: float, *, urgent: bool = False) -> bytes:
         """Return what shows ``text``, which must be printable; urgent news ring and stay longer."""

@@ -80,12 +80,12 @@ class User:
         """Be raw again after :meth:`stop`, with the modes that the program had set."""
         self.make_raw()
         if self.modes is not None and self.is_raw:
-            self._tell(self.modes.on())
+            self._tell(self.title.come_back() + self.modes.on())
 
     def restore(self) -> None:
         """Leave the terminal as it was found: idempotent, on every way out."""
         if self.modes is not None:
-            self._tell(self.modes.off() + self.title.hide())
+            self._tell(self.modes.off() + self.title.leave())
         if self.terminal is not None:
             self.terminal.restore()
 

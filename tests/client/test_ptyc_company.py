@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,39 @@ def test_news_in_the_title_and_back() -> None:
     for byte in b"text\x1b]0;its own\x1b\\\x1b[m\x1b]2;unfinished":
         title.watch(bytes([byte]))
     assert title.hide() == b"\x1b[23;2t\x1b]2;its own\x1b\\"
+
+
+@given(st.lists(st.integers(0, 60), max_size=6))
+def test_the_users_title_is_saved_before_the_programs_first(cuts: list[int]) -> None:
+    """However it is split, but inside of ESC ]; the bytes of the program are as they were."""
+    sent = b"text\x1b[1m\x1b]0;one\x07 and \x1b]2;two\x1b\\ \x1b]8;;\x1b\\ more"
+    title = Title("xterm-256color")
+    places = sorted({*cuts, 0, len(sent)} - {sent.index(b"]0")})
+    out = b"".join(title.watch(sent[a:b]) for a, b in pairwise(places))
+
+    assert out == sent.replace(b"\x1b]0;", b"\x1b[22;2t\x1b]0;")
+    assert title.leave() == b"\x1b[23;2t"
+    assert title.leave() == b""
+    assert title.come_back() == b"\x1b[22;2t\x1b]2;two\x1b\\"
+    assert title.leave() == b"\x1b[23;2t"
+
+
+def test_a_program_without_a_title_leaves_no_sequence_behind() -> None:
+    """Nothing is saved, and nothing brought back; nor where ESC and ] came apart."""
+    for pieces in ([b"\x1b[1mtext\x1b[0m"], [b"\x1b", b"]2;late\x07"]):
+        title = Title("xterm-256color")
+
+        assert b"".join(map(title.watch, pieces)) == b"".join(pieces)
+        assert title.leave() == b""
+
+
+def test_news_and_the_programs_title_are_both_taken_back() -> None:
+    """The program's first title comes while news are shown."""
+    title = Title("xterm-256color")
+    title.show("one", 1.0)
+    assert title.watch(b"\x1b]2;its own\x07") == b"\x1b[22;2t\x1b]2;its own\x07"
+
+    assert title.leave() == b"\x1b[23;2t\x1b]2;its own\x1b\\\x1b[23;2t"
 
 
 def test_a_terminal_without_a_title() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from typing import TYPE_CHECKING
@@ -148,6 +149,24 @@ def test_one_that_does_not_read_slows_nobody(
         assert head == pattern(0, len(head))
         assert tail == pattern(len(head) + int(lost), len(tail))
         assert len(head) + int(lost) + len(tail) == total
+
+
+def test_what_was_typed_before_leaving_is_typed(served: Served) -> None:
+    """Though output is sent to it before that is read, which fails; one undecided letter, too."""
+    sock = served.connect(served.raw_port)
+    served.wait(lambda: served.container.raw_clients)
+
+    def leave() -> None:
+        sock.sendall(b"G")  # GET begins so
+        sock.close()
+        for _ in range(2):
+            os.write(served.program.out, b"output")
+            served.session._on_output(served.session._intakes[0])
+
+    served.on_loop(leave)
+
+    assert served.typed(1) == b"G"
+    served.wait(lambda: not served.container.raw_clients)
 
 
 def test_a_client_that_vanishes_is_forgotten(served: Served) -> None:

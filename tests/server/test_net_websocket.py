@@ -214,6 +214,24 @@ def test_a_client_that_closes_is_answered(served: Served) -> None:
     assert closed[0] == 1000
 
 
+@pytest.mark.parametrize("owner", [True, False], ids=["unix", "tcp"])
+def test_the_last_words_of_one_that_has_gone_are_heard(served: Served, *, owner: bool) -> None:
+    """Though something is sent to it before they are read, which fails."""
+    client = served.owner() if owner else served.attached()
+    served.wait(lambda: served.session.audience.readers)
+
+    def leave() -> None:
+        client.type("last words")
+        client.close()
+        for _ in range(2):  # over TCP the first one goes out, and only its answer tells
+            served.session.audience.tell(b"\x82\x01\x00")
+
+    served.on_loop(leave)
+
+    assert served.typed(10) == b"last words"
+    served.wait(lambda: not served.session.audience.readers)
+
+
 def test_a_client_that_vanishes_is_forgotten(served: Served) -> None:
     """No close frame, no reason: readers and descriptors are gone all the same."""
     client = served.attached()

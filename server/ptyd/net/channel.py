@@ -81,6 +81,7 @@ class Channel:
         self._listening = False
         self._writing = False
         self._choked = False
+        self._broken = False
         self._closing: asyncio.TimerHandle | None = None
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
@@ -101,8 +102,8 @@ class Channel:
 
     @property
     def blocked(self) -> bool:
-        """Whether a write waits for the peer."""
-        return bool(self._pending)
+        """Whether a write waits for the peer, or would go nowhere."""
+        return bool(self._pending) or self._broken
 
     @property
     def is_plain(self) -> bool:
@@ -161,6 +162,8 @@ class Channel:
         self._send(data)
 
     def _send(self, data: bytes) -> None:
+        if self._broken:
+            return
         if self._pending:
             self._pending.append(memoryview(data))
             self._unsent += len(data)
@@ -173,12 +176,27 @@ class Channel:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self.abort()
+            self.stop_sending()
             return
         if sent < len(data):
             self._pending.append(memoryview(data)[sent:])
             self._unsent = len(data) - sent
             self.wait_writable()
+
+    def stop_sending(self) -> None:
+        """The peer has gone: hear what it said before, which may have been typed, then close.
+
+        To be found out by a write that failed, whose place among the events is before reading.
+        """
+        if self._closing is not None or not self._reading:
+            self.abort()
+            return
+        self._broken = True
+        self._closing = self._poller.loop.call_later(LINGER, self.abort)
+        self._pending.clear()
+        self._choked = self._writing = False
+        self._listening = True
+        self._watch()
 
     def wait_writable(self) -> None:
         """Call ``writable`` once the kernel takes more: for a handler that sends by itself."""
@@ -217,7 +235,7 @@ class Channel:
         except BlockingIOError:
             return
         except OSError:
-            self.abort()
+            self.stop_sending()
             return
         self._writing = False
         self._unsent = 0
@@ -265,10 +283,11 @@ class Channel:
         assert self._handler is not None
         if not data:
             self.pause_reading()
-            if self._closing is not None:
-                self.abort()
-            else:
+            if self._closing is None or self._broken:
                 self._handler.eof_received()
+                if not self._broken:
+                    return
+            self.abort()
             return
         if self._tls is not None:
             try:
@@ -278,7 +297,7 @@ class Channel:
                 self.abort()
                 return
             self._flush_tls()
-        if data and self._closing is None:
+        if data and (self._closing is None or self._broken):
             self._handler.data_received(data)
         if self._tls is not None and self._tls.at_eof and self._fd >= 0:
             self._on_data(b"")

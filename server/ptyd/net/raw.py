@@ -79,7 +79,7 @@ class RawClient:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                self._channel.abort()
+                self._channel.stop_sending()
                 return
             self.cursor += sent
             if sent < want:
