@@ -206,8 +206,7 @@ def _fork_program(job: Job, tty_fd: int | None, maps_fd: int) -> NoReturn:
         except BaseException as error:  # noqa: BLE001 - as in run_first, whose channel is closed here
             report(channel, failure_from(error, "init"))
             os._exit(FAILED)
-    init.forget_text(text)
-    init.serve(pid, signals_fd)
+    init.serve(pid, signals_fd, text)
 
 
 def _be_program(job: Job, tty_fd: int | None) -> NoReturn:

@@ -123,8 +123,12 @@ def confine(own: Filter | None) -> None:
         sc.load_filter(*own)
 
 
-def serve(program_pid: int, signals_fd: int) -> NoReturn:
-    """Wait for the program's end and exit with its status; the kernel then kills the rest."""
+def serve(program_pid: int, signals_fd: int, text: list[tuple[int, int]]) -> NoReturn:
+    """Wait for the program's end and exit with its status; the kernel then kills the rest.
+
+    ``text`` is where the build's is mapped.
+    """
+    forget_text(text)
     poll = select.poll()
     poll.register(_LIFETIME, select.POLLIN)  # and POLLHUP, which is what comes
     poll.register(signals_fd, select.POLLIN)
