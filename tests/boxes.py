@@ -126,7 +126,7 @@ def run_box(
 def readable_copy(folder: str) -> Path:
     """Copy the sources to where every account may read them: a checkout may lie in /root."""
     place = Path(folder) / "sources"
-    for package in ("launcher/ptylaunch", "client/ptycli"):
+    for package in ("launcher/ptylaunch", "launcher/ptykeep", "client/ptycli"):
         shutil.copytree(REPOSITORY / package, place / package, ignore=_no_caches)
     for driver in (REPOSITORY / "tests/launcher").glob("*_driver.py"):
         shutil.copy(driver, place)
