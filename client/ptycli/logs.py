@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
     now_ns = time.time_ns()
     since, until = moment_of(options.since, now_ns), moment_of(options.until, now_ns)
     source = Source(options.name)
+    if options.to is not None:
+        return deliver_to(options, source)
     window = Window(since, until, options.stream)
     selection = select(source, window, tail_of(options.tail))
     printer = Printer(selection, format_of(options, source))
@@ -63,7 +65,20 @@ def declare(parser: Declarations) -> None:
         "--stream", default="all", choices=("all", "stdout", "stderr"), help="of a program on pipes"
     )
     add("--format", default="raw", choices=_FORMATS, help="as others keep it; see ptyd export, too")
+    add("--to", metavar="TARGET", help="json-file=FILE, journald or syslog, from where it stopped")
     add("name", metavar="NAME[/N]")
+
+
+def deliver_to(options: Namespace, source: Source) -> int:
+    """Be a log driver; return the exit code."""
+    from ptycli.delivery.deliver import deliver  # for who wants it
+    from ptycli.failure import Failure
+
+    if options.tail != "all" or options.since or options.until or options.timestamps:
+        raise Failure("--to takes all that there is, once: only -f goes with it", 1)
+    if options.stream != "all" or options.format != "raw":
+        raise Failure("--to takes all streams, in the form of their place: only -f goes with it", 1)
+    return deliver(source, options.to, follow=options.follow)
 
 
 def tail_of(text: str) -> int | None:

@@ -52,6 +52,10 @@ class Entries:
                 del times[: _index(times, base + at)]
             self._held[kind] = _Held(data[at:], base + at, times)
 
+    def held(self, kind: int) -> int:
+        """Return how many bytes, the last that were fed of a kind, are held."""
+        return len(self._held[kind].data) if kind in self._held else 0
+
     def finish(self) -> Iterator[Entry]:
         """Yield the lines that nobody ends."""
         for kind, (data, _, times) in self._held.items():

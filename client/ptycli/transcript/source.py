@@ -96,6 +96,10 @@ class Source:
         self.is_cut = now - self._waits_since > patience
         return self.is_cut
 
+    def has_ended(self) -> bool:
+        """Tell whether the program has ended, so that nothing more comes of it."""
+        return self._has_ended(self.container.read_state())
+
     def _has_ended(self, fields: dict[str, Any]) -> bool:
         if fields["status"] == "exited" or not self.session:
             return bool(fields["status"] == "exited")
