@@ -10,10 +10,13 @@ from ptycli.arguments import Failure, Parser
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.transcript.choice import asciicast
 from ptycli.transcript.outlet import Outlet
+from ptycli.transcript.selection import CHUNK
 from ptycli.transcript.source import Source
 from ptyd.journal.index import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ptycli.transcript.asciicast import Asciicast
     from ptyd.journal.reader import Extent
 
@@ -59,24 +62,26 @@ def record(source: Source, form: Asciicast, fd: int) -> int:
     """Write all of it as it comes; return the exit status, 1 if bytes are missing."""
     outlet = Outlet()
     has_gap = False
-    for extent in source.extents(follow=True):
+    for extent in source.extents(follow=True, out=fd):
         has_gap = has_gap or bool(extent.gap)
-        outlet.write(fd, encode(form, extent))
+        for events in encode(form, extent):
+            outlet.write(fd, events)
     outlet.write(fd, form.finish())
     if source.is_cut:
         print(f"ptyd record: {source.lost_words}", file=sys.stderr)
     return int(has_gap or source.is_cut)
 
 
-def encode(form: Asciicast, extent: Extent) -> bytes:
-    """Return the events of an extent; bytes that were dropped before it are a marker."""
-    said: list[bytes] = []
+def encode(form: Asciicast, extent: Extent) -> Iterator[bytes]:
+    """Yield the events of an extent; bytes that were dropped before it are a marker."""
     if extent.gap:
         print(f"ptyd record: {extent.gap} bytes were dropped here", file=sys.stderr, flush=True)
-        said.append(form.mark_gap(extent.gap))
+        yield form.mark_gap(extent.gap)
     for item in extent.items:
         if isinstance(item, Record):
-            said.append(form.mark(item))
-        else:
-            said.append(form.feed(item.kind, item.time_ns, extent.read(item.start, item.end)))
-    return b"".join(said)
+            yield form.mark(item)
+            continue
+        # Not a run at a time, which may be a segment: six bytes of JSON for one are a long line.
+        for start in range(item.start, item.end, CHUNK):
+            data = extent.read(start, min(start + CHUNK, item.end))
+            yield form.feed(item.kind, item.time_ns, data)

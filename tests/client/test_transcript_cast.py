@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptycli.arguments import Failure
+from ptycli.record import encode
 from ptycli.transcript.asciicast import Asciicast
 from ptycli.transcript.cast import LONGEST_LINE, Shown, read_cast
 from ptyd.journal.index import EXIT, RESIZE, TERMINAL, Record
+from ptyd.journal.reader import Extent, Run
 from written_journal import NOW, SECOND, Printed, printed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def shown(lines: Sequence[bytes]) -> list[Shown]:
@@ -52,6 +55,20 @@ def test_a_line_that_was_cut_is_the_end() -> None:
     found = shown([b'{"version": 3, "term": {}}\n', b'[1, "o", "a"]\n', b'[1, "o", "b'])
 
     assert [each.data for each in found] == [b"a"]
+
+
+def test_a_flood_is_recorded_in_lines_that_can_be_played(tmp_path: Path) -> None:
+    """A whole segment of control characters, each of which is six bytes in JSON."""
+    size = 4 << 20
+    path = tmp_path / "segment"
+    path.write_bytes(bytes(size))
+    with path.open("rb") as file:
+        run = Run(TERMINAL, NOW, 0, size)
+        extent = Extent(str(path), file.fileno(), 0, 0, size, [run])
+        lines = b"".join(encode(Asciicast({}, rows=24, cols=80), extent)).splitlines(keepends=True)
+
+    assert max(map(len, lines)) <= LONGEST_LINE
+    assert b"".join(each.data for each in shown(lines)) == bytes(size)
 
 
 def test_a_line_without_an_end_is_not_read_to_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -48,6 +49,38 @@ def test_a_session_is_recorded_as_it_happens(ptyd: Ptyd, tmp_path: Path) -> None
     assert "".join(event[2] for event in events if event[1] == "o") == "before\r\nafter\r\n"
     assert [event[1:] for event in events if event[1] in "rx"] == [["r", "60x20"], ["x", "5"]]
     assert os.stat(file).st_mode & 0o777 == 0o600
+
+
+def test_a_recording_goes_on_without_a_reader_of_standard_output(
+    ptyd: Ptyd, tmp_path: Path
+) -> None:
+    """It is written to its file, whoever was to read what it has not got to say."""
+    file = tmp_path / "it.cast"
+    ptyd.start("--name", "it", "sh", "-c", "echo before; read a; echo after")
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    process = subprocess.Popen(
+        ptyd.command("ptyd", "record", "it", str(file)), stdout=write_fd, env=ptyd.env
+    )
+    os.close(write_fd)
+    try:
+        wait_until(lambda: file.exists() and b"before" in file.read_bytes())
+        wait_until(lambda: process.poll() is not None or has_inotify(process.pid))
+        ptyd("send", "it", "--keys", "Enter")
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+    assert "after" in "".join(data for _, code, data in events_of(file)[1] if code == "o")
+
+
+def has_inotify(pid: int) -> bool:
+    """Tell whether a process waits for files to change."""
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(FileNotFoundError):
+        return any("inotify" in os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder))
+    return False
 
 
 def test_a_recording_that_is_interrupted_is_whole_so_far(ptyd: Ptyd, tmp_path: Path) -> None:

@@ -52,10 +52,13 @@ class Source:
         """Return another cursor, at the oldest byte held."""
         return Reader(self.folder)
 
-    def extents(self, *, follow: bool, until_ns: int | None = None) -> Iterator[Extent]:
+    def extents(
+        self, *, follow: bool, until_ns: int | None = None, out: int = 1
+    ) -> Iterator[Extent]:
         """Yield what there is; with ``follow`` also what comes, until the program's end.
 
-        Following also ends once the clock has passed ``until_ns``.
+        Following also ends once the clock has passed ``until_ns``, and with BrokenPipeError once
+        nobody reads the descriptor ``out`` any more, where all this is written to.
         """
         try:
             while True:
@@ -67,7 +70,7 @@ class Source:
                     yield extent
                 if over:
                     return
-                self._wait()
+                self._wait(out)
         finally:
             self.reader.close()
             if self._watch is not None:
@@ -106,8 +109,8 @@ class Source:
         session = fields.get("sessions", {}).get(str(self.session))
         return session is None or "finished" in session
 
-    def _wait(self) -> None:
-        """Wait until there may be more; raise BrokenPipeError if nobody reads standard output."""
+    def _wait(self, out: int) -> None:
+        """Wait until there may be more; raise BrokenPipeError if nobody reads ``out``."""
         folder = self.folder if os.path.isdir(self.folder) else self.container.directory
         if folder != self._watched:  # the journal has come since
             if self._watch is not None:
@@ -115,7 +118,7 @@ class Source:
             from ptyd.journal.watch import Watch  # ctypes, for who waits
 
             self._watch, self._watched = Watch(folder), folder
-            self._watch.watch_reader(1)
+            self._watch.watch_reader(out)
             return  # it may have grown before we watched
         assert self._watch is not None
         if self._watch.wait():
