@@ -8,12 +8,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
-from ptycli.failure import Failure, meant, printable, session_of
+from ptycli.failure import MISTAKEN, Failure, meant, printable, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "MISTAKEN",
     "NAME",
     "Collected",
     "Failure",
@@ -78,7 +79,11 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(f"{message}; see {self.prog} --help")
+        # As docker has it, whose flags are read before its arguments are counted.
+        is_count = message.startswith(("the following arguments are", "unrecognized arguments: "))
+        is_flag = message.startswith("unrecognized arguments: -")
+        code = None if is_count and not is_flag else MISTAKEN
+        raise Failure(f"{message}; see {self.prog} --help", code)
 
     def print_help(self, file: object = None) -> None:  # noqa: ARG002 - argparse calls it so
         """Print on standard output; argparse's own forgives a full disk."""
@@ -140,7 +145,7 @@ def size_of(text: str) -> int:
     """
     match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,9}))? ?(?:([kmgt])i?)?b?", text.lower())
     if match is None:
-        raise Failure(f"{text}: a size is a number with b, k, m, g or t")
+        raise Failure(f"{text}: a size is a number with b, k, m, g or t", MISTAKEN)
     shift = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[3] or ""]
     fraction = (match[2] or "").ljust(9, "0")
     return (int(match[1] + fraction) << shift) // 10**9
@@ -149,7 +154,7 @@ def size_of(text: str) -> int:
 def natural(text: str) -> int:
     """Return a number from 0 on."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Failure(f"{text}: a number from 0 on is wanted")
+        raise Failure(f"{text}: a number from 0 on is wanted", MISTAKEN)
     return int(text)
 
 
@@ -163,11 +168,11 @@ def factor(text: str) -> float:
     wanted = "a number above 0 is wanted, like 2 or 0.5"
     number = _decimal(text, wanted)
     if not number:
-        raise Failure(f"{text}: {wanted}")
+        raise Failure(f"{text}: {wanted}", MISTAKEN)
     return number
 
 
 def _decimal(text: str, wanted: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
-        raise Failure(f"{text}: {wanted}")
+        raise Failure(f"{text}: {wanted}", MISTAKEN)
     return float(text)

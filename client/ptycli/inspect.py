@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         except Failure as failure:  # of the others everything is shown, as docker does
             print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
             code = 1
-    if render is None and found:
+    if render is None:  # docker's list is there though it be empty
         print(json.dumps(found, indent=2))
     elif render is not None:
         print(for_stdout("".join(f"{render(each)}\n" for each in found)), end="")

@@ -62,6 +62,14 @@ _MODULES: Final = {"import": "importing", "image": "image_command"}
 """Those of verbs that no module can be named after."""
 
 _OWN_FAILURE: Final = 125
+_REFUSED: Final = 1
+_DOCKERS: Final = (
+    *("start", "exec", "attach", "ps", "top", "stats", "events", "port", "logs", "inspect"),
+    *("wait", "kill", "stop", "restart", "pause", "unpause", "rename", "rm", "prune"),
+    *("images", "import", "rmi", "image", "info", "version"),
+)
+"""Verbs whose failures are 1, as docker's are. Those of ``run`` are 125, for 1 may be its
+program's, and so are those of our own verbs."""
 
 
 def usage() -> str:
@@ -165,7 +173,9 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
         sys.stdout.flush()
     except Failure as error:
         _complain(f"ptyd {verb}: {printable(str(error))}")
-        code = error.exit_code
+        code = _REFUSED if verb in _DOCKERS else _OWN_FAILURE
+        if error.exit_code is not None:
+            code = error.exit_code
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BrokenPipeError:

@@ -222,24 +222,25 @@ def test_waiting_for_one_that_is_removed(ptyd: Ptyd) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "code", "line"),
     [
-        (["create"], "no command"),
-        (["create", "-d", "true"], "unrecognized arguments: -d"),
-        (["create", "--stop-signal", "FLY", "true"], "there is no signal 'FLY'"),
-        (["create", "--stop-timeout", "soon", "true"], "a number from 0 on"),
-        (["start"], "the following arguments are required"),
-        (["start", "-a", "x", "--detach-keys", "nothing"], "nothing"),
-        (["restart", "-t", "1.5", "x"], "a number from 0 on"),
-        (["stop", "-s", "FLY", "x"], "there is no signal 'FLY'"),
+        (["create"], 125, "no command"),
+        (["create", "-d", "true"], 125, "unrecognized arguments: -d"),
+        (["create", "--stop-signal", "FLY", "true"], 125, "there is no signal 'FLY'"),
+        (["create", "--stop-timeout", "soon", "true"], 125, "a number from 0 on"),
+        (["create", "--image", "nobody", "true"], 1, "no image"),
+        (["start"], 1, "the following arguments are required"),
+        (["start", "-a", "x", "--detach-keys", "nothing"], 125, "nothing"),
+        (["restart", "-t", "1.5", "x"], 125, "a number from 0 on"),
+        (["stop", "-s", "FLY", "x"], 1, "there is no signal 'FLY'"),
     ],
-    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+    ids=range(9),
 )
-def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], line: str) -> None:
-    """One line and 125, and nothing is made."""
+def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], code: int, line: str) -> None:
+    """One line, 125 for flags and 1 for the rest, and nothing is made."""
     done = ptyd(*words)
 
-    assert (done.code, done.out, done.err.count("\n")) == (125, b"", 1)
+    assert (done.code, done.out, done.err.count("\n")) == (code, b"", 1)
     assert line in done.err
     assert ptyd.left() == []
 
