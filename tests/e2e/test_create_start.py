@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +159,20 @@ def test_what_cannot_be_started(ptyd: Ptyd) -> None:
     assert (attached.code, attached.err) == (1, done.err)
     assert "Created" in ptyd("ps", "-a").out.decode()
     assert list(Path(ptyd.root, "run").iterdir()) == []
+
+
+def test_one_whose_network_cannot_be(ptyd: Ptyd) -> None:
+    """Its box was there by then: nothing of it stays, not even a cgroup, until it can be."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        ptyd("create", "--name", "it", "-p", f"{port}:80", "sleep", "1000")
+        done = ptyd("start", "it")
+    identity = ptyd.inspect("it")["Id"]
+    left = glob(f"/sys/fs/cgroup/**/ptyd-{identity}", recursive=True)
+
+    assert (done.code, done.err.count("\n"), str(port) in done.err) == (1, 1, True)
+    assert left == []
+    assert ptyd("start", "it") == (0, b"it\n", "")
 
 
 def test_half_made_ones(ptyd: Ptyd) -> None:
