@@ -56,13 +56,15 @@ class _Formatter(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that neither guesses at abbreviations nor prints usage at a mistake."""
 
-    def __init__(self, verb: str, description: str, usage: str) -> None:
+    def __init__(self, verb: str, description: str, usage: str, *, own_h: bool = False) -> None:
+        """``own_h``: ``-h`` is an option of the verb's, and only ``--help`` is help."""
         super().__init__(
             prog=f"ptyd {verb}",
             description=description,
             usage=usage,
             allow_abbrev=False,
             formatter_class=_Formatter,
+            conflict_handler="resolve" if own_h else "error",
         )
 
     collecting: ClassVar[bool] = False
@@ -93,8 +95,9 @@ class Parser(argparse.ArgumentParser):
         return meant(flag.partition("=")[0], self.flags()) if flag.startswith("--") else ""
 
     def flags(self) -> list[str]:
-        """Return every option, as it is written."""
-        return [flag for action in self._actions for flag in action.option_strings]
+        """Return every option that is told of, as it is written."""
+        told = (action for action in self._actions if action.help != argparse.SUPPRESS)
+        return [flag for action in told for flag in action.option_strings]
 
     def option(self, flag: str) -> argparse.Action | None:
         """Return what an option does, None when there is none of that name."""
@@ -127,13 +130,13 @@ def address_of(text: str, default_host: str = "127.0.0.1") -> tuple[str, int]:
     return host.strip("[]") or default_host, int(port)
 
 
-def labels_of(texts: Sequence[str]) -> dict[str, str]:
+def labels_of(texts: Sequence[str], option: str = "--label") -> dict[str, str]:
     """Return the labels of ``K=V`` or ``K``; of one key the last counts."""
     labels: dict[str, str] = {}
     for text in texts:
         key, _, value = text.partition("=")
         if not key or not is_utf8(text) or "\0" in text:
-            raise Failure(f"--label {text!r}: it looks like KEY=VALUE or KEY")
+            raise Failure(f"{option} {text!r}: it looks like KEY=VALUE or KEY", MISTAKEN)
         labels[key] = value
     return labels
 

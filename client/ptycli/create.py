@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ptycli.arguments import Failure
+from ptycli.cidfile import IdFile
 from ptycli.container import Container
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.order import REFUSED
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     identity = os.urandom(32).hex()
     container = Container(dirs, identity, state.container_dir(dirs, identity))
     try:
-        with Interruption():
+        with Interruption(), IdFile(options.cidfile, container):
             notices = _make(container, options)
             try:
                 note_creation(container, options.name)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Final, NoReturn
 
+    from ptycli.arguments import Failure
+
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
     "create": "write a container down, to be started later",
@@ -173,9 +175,7 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
         sys.stdout.flush()
     except Failure as error:
         _complain(f"ptyd {verb}: {printable(str(error))}")
-        code = _REFUSED if verb in _DOCKERS else _OWN_FAILURE
-        if error.exit_code is not None:
-            code = error.exit_code
+        code = code_of(verb, error)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BrokenPipeError:
@@ -185,6 +185,13 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
         _complain(f"ptyd {verb}: {printable(_confess(error))}")
         code = _OWN_FAILURE
     return code
+
+
+def code_of(verb: str, failure: Failure) -> int:
+    """Return the exit code of a verb that failed."""
+    if failure.exit_code is not None:
+        return failure.exit_code
+    return _REFUSED if verb in _DOCKERS else _OWN_FAILURE
 
 
 def _complain(line: str) -> None:
