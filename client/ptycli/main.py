@@ -99,7 +99,7 @@ def main() -> NoReturn:
     from ptyc.stdio import open_missing
 
     open_missing()
-    if sys.argv[1:2] == ["run"] and not {"--help", "-h"}.intersection(sys.argv):
+    if sys.argv[1:2] == ["run"] and "--help" not in sys.argv:
         from ptykeep.forerunner import send_ahead
 
         send_ahead()
