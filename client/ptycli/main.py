@@ -50,7 +50,8 @@ VERBS: Final = {
     "images": "list images",
     "import": "make an image of an archive",
     "rmi": "remove images",
-    "image": "ls, rm, import and prune of images",
+    "container": "ls, run, stop and the like: these verbs as docker groups them",
+    "image": "ls, inspect, rm, import and prune of images",
     "info": "show what there is on this host, and how boxes are made",
     "version": "show which this is",
     "upgrade": "put the ptyd that is installed in place of what serves containers",
@@ -60,7 +61,11 @@ VERBS: Final = {
 }
 """The verbs and what they do; each is a module of this package, most with the same name."""
 
-_MODULES: Final = {"import": "importing", "image": "image_command"}
+_MODULES: Final = {
+    "import": "importing",
+    "image": "image_command",
+    "container": "container_command",
+}
 """Those of verbs that no module can be named after."""
 
 _OWN_FAILURE: Final = 125
@@ -68,7 +73,8 @@ _REFUSED: Final = 1
 _DOCKERS: Final = (
     *("start", "exec", "attach", "ps", "top", "stats", "events", "port", "logs", "inspect"),
     *("wait", "kill", "stop", "restart", "pause", "unpause", "rename", "rm", "prune"),
-    *("images", "import", "rmi", "image", "info", "version"),
+    *("cp", "diff", "update"),
+    *("images", "import", "rmi", "image", "container", "info", "version"),
 )
 """Verbs whose failures are 1, as docker's are. Those of ``run`` are 125, for 1 may be its
 program's, and so are those of our own verbs."""
@@ -133,6 +139,10 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def dispatch(arguments: list[str]) -> int:
     """Return the exit code of one command line."""
+    if arguments[:1] == ["container"]:
+        from ptycli.container_command import resolve  # only for who says so
+
+        arguments = resolve(arguments)
     verb = arguments[0] if arguments else "--help"
     if verb in ("--help", "-h", "help"):
         return attempt(verb, lambda: print(usage()))

@@ -143,6 +143,30 @@ def test_a_bad_archive_leaves_nothing(ptyd: Ptyd, data: bytes, about: str) -> No
     assert list(Path(ptyd.root, "images/layout/blobs/sha256").iterdir()) == []
 
 
+def test_an_image_is_inspected(owner: Ptyd, base: bytes) -> None:
+    """By docker's fields, by name or id; a container of the same name is meant first."""
+    changes = ("-c", 'CMD ["sh"]', "-c", "ENV A=b", "-c", "LABEL x=y", "-c", "EXPOSE 80")
+    identity = owner("import", *changes, "-m", "first", "-", "it", stdin=base).out.decode().strip()
+    (found,) = json.loads(owner("image", "inspect", "it").out)
+    shown = [
+        owner("inspect", "-f", "{{.Id}} {{.Config.Cmd}} {{.Config.Labels.x}}", each).out.decode()
+        for each in ("it:latest", identity, identity.removeprefix("sha256:")[:12])
+    ]
+    made = owner("create", "--name", "it", "cat").out.decode().strip()
+
+    assert (found["Id"], found["RepoTags"], found["Comment"]) == (identity, ["it:latest"], "first")
+    assert found["Config"]["ExposedPorts"] == {"80/tcp": {}}
+    assert len(found["RootFS"]["Layers"]) == 1
+    assert shown == [f"{identity} [sh] y\n"] * 3
+    assert owner("inspect", "-f", "{{.Id}}", "it").out.decode() == f"{made}\n"
+    assert owner("inspect", "--type", "image", "-f", "{{.Id}}", "it").out.decode() == (
+        f"{identity}\n"
+    )
+    for words in (["image", "inspect", "no"], ["inspect", "--type", "container", "it:latest"]):
+        done = owner(*words)
+        assert (done.code, done.out, done.err.count("\n")) == (1, b"[]\n", 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "about"),
     [

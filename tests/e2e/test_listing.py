@@ -249,3 +249,20 @@ def test_a_root_of_somebody_else(ptyd: Ptyd, theirs: Ptyd) -> None:
         assert done.code in (1, 125)
         assert len(done.err.splitlines()) == 1, done.err
         assert "Permission denied" in done.err
+
+
+def test_docker_groups_them(ptyd: Ptyd) -> None:
+    """``ptyd container ls`` and the like are the verbs themselves, their exit codes, too."""
+    made = ptyd("container", "create", "--name", "it", "cat").out.decode().strip()
+    ran = ptyd("container", "run", "--rm", "sh", "-c", "exit 7")
+    gone = ptyd("container", "logs", "nobody")
+    mistaken = ptyd("container", "lss")
+
+    assert ptyd("container", "ls", "-aq").out.decode() == f"{made[:12]}\n"
+    assert ran.code == 7
+    assert (gone.code, gone.err) == (1, "ptyd logs: no such container: nobody\n")
+    assert (mistaken.code, "did you mean ls?" in mistaken.err) == (1, True)
+    assert ptyd("container", "--help").out.startswith(b"usage: ptyd container VERB")
+    assert ptyd("completion", "--words", "--", "container", "unp").out == b"unpause\n"
+    assert ptyd("completion", "--words", "--", "container", "rm", "i").out == b"it\n"
+    assert ptyd("container", "remove", "it") == (0, b"it\n", "")
