@@ -21,7 +21,7 @@ from launch import compile_sources, timed
 from program import BenchError, bare_python
 from table import Row, pairs, times
 
-from ptykeep import state
+from ptykeep import lock, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,11 +71,11 @@ def copies(box: Box, count: int) -> Iterator[None]:
             fields = state.read_json(f"{state.container_dir(dirs, identity)}/state.json")
             fields |= {"id": each, "name": f"copy-{number}", "cgroup": None}
             (folder / "state.json").write_text(json.dumps(fields, indent=1))
-            locks.append(state.take_lock(str(folder)))
+            locks.append(lock.take(str(folder)))
         yield
     finally:
-        for lock in locks:
-            os.close(lock)
+        for held in locks:
+            os.close(held)
         for each in made:
             shutil.rmtree(state.container_dir(dirs, each), ignore_errors=True)
 

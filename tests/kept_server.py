@@ -32,9 +32,11 @@ class KeptServer:
         self._control = bind_control(str(folder / "run"))
         self._clients: list[WireClient] = []
 
-    def start(self) -> dict[str, Any]:
+    def start(self, *, hurried: bool = False) -> dict[str, Any]:
         """Start a server and greet it; return its ``ready``."""
         self.server.start()
+        if hurried:
+            self.server.hurry()
         self.server.send(
             {
                 "type": "hello",
@@ -52,6 +54,7 @@ class KeptServer:
         self.server.send(self.program.fields(status=self.status), list(self.program.held.values()))
         ready = self.receive()
         assert ready is not None
+        self.server.on_ready()
         return ready.fields
 
     def client(self, **fields: Any) -> WireClient:

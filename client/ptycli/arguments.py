@@ -8,12 +8,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
-from ptycli.failure import Failure, meant, printable, session_of
+from ptycli.failure import MISTAKEN, Failure, meant, printable, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "MISTAKEN",
     "NAME",
     "Collected",
     "Failure",
@@ -55,13 +56,15 @@ class _Formatter(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that neither guesses at abbreviations nor prints usage at a mistake."""
 
-    def __init__(self, verb: str, description: str, usage: str) -> None:
+    def __init__(self, verb: str, description: str, usage: str, *, own_h: bool = False) -> None:
+        """``own_h``: ``-h`` is an option of the verb's, and only ``--help`` is help."""
         super().__init__(
             prog=f"ptyd {verb}",
             description=description,
             usage=usage,
             allow_abbrev=False,
             formatter_class=_Formatter,
+            conflict_handler="resolve" if own_h else "error",
         )
 
     collecting: ClassVar[bool] = False
@@ -78,7 +81,11 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(f"{message}; see {self.prog} --help")
+        # As docker has it, whose flags are read before its arguments are counted.
+        is_count = message.startswith(("the following arguments are", "unrecognized arguments: "))
+        is_flag = message.startswith("unrecognized arguments: -")
+        code = None if is_count and not is_flag else MISTAKEN
+        raise Failure(f"{message}; see {self.prog} --help", code)
 
     def print_help(self, file: object = None) -> None:  # noqa: ARG002 - argparse calls it so
         """Print on standard output; argparse's own forgives a full disk."""
@@ -88,8 +95,9 @@ class Parser(argparse.ArgumentParser):
         return meant(flag.partition("=")[0], self.flags()) if flag.startswith("--") else ""
 
     def flags(self) -> list[str]:
-        """Return every option, as it is written."""
-        return [flag for action in self._actions for flag in action.option_strings]
+        """Return every option that is told of, as it is written."""
+        told = (action for action in self._actions if action.help != argparse.SUPPRESS)
+        return [flag for action in told for flag in action.option_strings]
 
     def option(self, flag: str) -> argparse.Action | None:
         """Return what an option does, None when there is none of that name."""
@@ -122,13 +130,13 @@ def address_of(text: str, default_host: str = "127.0.0.1") -> tuple[str, int]:
     return host.strip("[]") or default_host, int(port)
 
 
-def labels_of(texts: Sequence[str]) -> dict[str, str]:
+def labels_of(texts: Sequence[str], option: str = "--label") -> dict[str, str]:
     """Return the labels of ``K=V`` or ``K``; of one key the last counts."""
     labels: dict[str, str] = {}
     for text in texts:
         key, _, value = text.partition("=")
         if not key or not is_utf8(text) or "\0" in text:
-            raise Failure(f"--label {text!r}: it looks like KEY=VALUE or KEY")
+            raise Failure(f"{option} {text!r}: it looks like KEY=VALUE or KEY", MISTAKEN)
         labels[key] = value
     return labels
 
@@ -140,7 +148,7 @@ def size_of(text: str) -> int:
     """
     match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,9}))? ?(?:([kmgt])i?)?b?", text.lower())
     if match is None:
-        raise Failure(f"{text}: a size is a number with b, k, m, g or t")
+        raise Failure(f"{text}: a size is a number with b, k, m, g or t", MISTAKEN)
     shift = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[3] or ""]
     fraction = (match[2] or "").ljust(9, "0")
     return (int(match[1] + fraction) << shift) // 10**9
@@ -149,7 +157,7 @@ def size_of(text: str) -> int:
 def natural(text: str) -> int:
     """Return a number from 0 on."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Failure(f"{text}: a number from 0 on is wanted")
+        raise Failure(f"{text}: a number from 0 on is wanted", MISTAKEN)
     return int(text)
 
 
@@ -163,11 +171,11 @@ def factor(text: str) -> float:
     wanted = "a number above 0 is wanted, like 2 or 0.5"
     number = _decimal(text, wanted)
     if not number:
-        raise Failure(f"{text}: {wanted}")
+        raise Failure(f"{text}: {wanted}", MISTAKEN)
     return number
 
 
 def _decimal(text: str, wanted: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
-        raise Failure(f"{text}: {wanted}")
+        raise Failure(f"{text}: {wanted}", MISTAKEN)
     return float(text)

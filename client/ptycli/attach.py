@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ptycli.arguments import Failure, Parser, session_of
+from ptycli.arguments import MISTAKEN, Failure, Parser, session_of
 from ptycli.container import find
 from ptycli.life import add_sig_proxy
 from ptycli.order import REFUSED
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         keys = parse_keys(options.detach_keys)
     except ValueError as error:
-        raise Failure(str(error)) from None
+        raise Failure(str(error), MISTAKEN) from None
     name, session = session_of(options.name)
     container = find(name)
     fields = container.read_state()

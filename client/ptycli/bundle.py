@@ -52,7 +52,8 @@ def write_down(container: Container, options: argparse.Namespace) -> list[str]:
     os.makedirs(rootfs, 0o700)
     os.chmod(rootfs, 0o755)  # noqa: S103 - it becomes / of the box
     owner = (maps.root_uid, maps.root_gid)
-    root, etc = make_root(container, options, maps, etc_files(network, hostname), tree)
+    texts = etc_files(network, hostname, options.surroundings)
+    root, etc = make_root(container, options, maps, texts, tree)
     options.cgroups_path = f"ptyd-{container.id}"
     options.resources, notice = with_defaults(options.resources, options.cgroups_path)
     try:
@@ -228,7 +229,7 @@ def box_options(
         network=network.mode,
         resources=options.resources,
         cgroups_path=options.cgroups_path,
-        annotations={state.OPTIONS: json.dumps(own)},
+        annotations={**options.annotations, state.OPTIONS: json.dumps(own)},
     )
 
 

@@ -81,6 +81,13 @@ def answers(words: Sequence[str]) -> list[str]:
     from ptycli.main import VERBS
 
     *before, word = words
+    if before[:1] == ["container"]:
+        from ptycli.container_command import VERBS as CONTAINER_VERBS
+        from ptycli.container_command import resolve
+
+        if len(before) == 1:
+            return [each for each in CONTAINER_VERBS if each.startswith(word)]
+        before = resolve(before)
     if not before:
         known: Iterable[str] = [*VERBS, "--help", "--version"]
     elif before[0] not in VERBS:

@@ -10,13 +10,16 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.failure import Failure, meant
-from ptykeep import state
+from ptykeep import lock, state
 from ptykeep.summary import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+HELD_WITHIN: Final = 10.0
+"""Seconds that another verb may be at a container's files, as one that removes it."""
+_PAUSE: Final = 0.02
 RUNNING: Final = ("running", "paused")
 """Statuses of containers with a program."""
 
@@ -62,7 +65,7 @@ class Container(NamedTuple):
 
     @property
     def keeper_pid(self) -> int | None:
-        return state.keeper_pid(self.directory)
+        return lock.keeper_pid(self.directory)
 
     def read_state(self) -> dict[str, Any]:
         """Return state.json, its status corrected by whether there is a keeper.
@@ -160,6 +163,18 @@ def wait_for_keeper(container: Container, timeout: float) -> bool:
         return bool(poll.poll(timeout * 1000))
     finally:
         os.close(fd)
+
+
+def hold(container: Container) -> int:
+    """Keep keepers away from its files, as :func:`lock.hold`; others who do so are waited for."""
+    deadline = time.monotonic() + HELD_WITHIN
+    while True:
+        try:
+            return lock.hold(container.directory)
+        except BlockingIOError:
+            if container.keeper_pid is not None or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 WRITTEN_WITHIN: Final = 0.5

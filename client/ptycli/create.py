@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
+from ptycli.arguments import Failure
+from ptycli.cidfile import IdFile
 from ptycli.container import Container
 from ptycli.interruption import Interrupted, Interruption
+from ptycli.order import REFUSED
 from ptycli.request import parse
 from ptycli.run import make
 from ptykeep import state
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(arguments: list[str]) -> int:
@@ -20,8 +27,8 @@ def main(arguments: list[str]) -> int:
     identity = os.urandom(32).hex()
     container = Container(dirs, identity, state.container_dir(dirs, identity))
     try:
-        with Interruption():
-            notices = make(container, options)
+        with Interruption(), IdFile(options.cidfile, container):
+            notices = _make(container, options)
             try:
                 note_creation(container, options.name)
             except BaseException:
@@ -34,6 +41,14 @@ def main(arguments: list[str]) -> int:
             print(f"ptyd: {notice}", file=sys.stderr)
     print(identity)
     return 0
+
+
+def _make(container: Container, options: argparse.Namespace) -> list[str]:
+    """Write it down; what is in the way then is no mistake of the command line's."""
+    try:
+        return make(container, options)
+    except Failure as failure:
+        raise Failure(str(failure), REFUSED) from None
 
 
 def note_creation(container: Container, name: str) -> None:

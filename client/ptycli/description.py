@@ -164,8 +164,11 @@ def _limits(resources: dict[str, Any]) -> dict[str, Any]:
     return {
         "Memory": memory.get("limit", 0),
         "MemorySwap": memory.get("swap", 0),
-        "NanoCpus": cpu.get("quota", 0) * 10**9 // cpu.get("period", 1),
+        "MemoryReservation": memory.get("reservation", 0),
+        "NanoCpus": max(0, cpu.get("quota", 0)) * 10**9 // cpu.get("period", 1),
+        "CpuShares": cpu.get("shares", 0),
         "CpusetCpus": cpu.get("cpus", ""),
+        "CpusetMems": cpu.get("mems", ""),
         "PidsLimit": max(0, resources.get("pids", {}).get("limit", 0)),
     }
 

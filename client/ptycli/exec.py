@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, Final
 
-from ptycli.arguments import Failure, Parser, is_utf8
+from ptycli.arguments import MISTAKEN, Failure, Parser, is_utf8
 from ptycli.container import Container, find
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.order import REFUSED
@@ -18,8 +18,8 @@ _EPILOG: Final = """\
 The program is session NAME/N of the container: ptyd attach, ptyd logs and ptyc take it. It has what
 the container has and no more. When its client vanishes it goes on, and can be attached to again;
 --on-disconnect hup hangs it up instead, ten seconds later. What it printed is kept for five minutes
-after its end, of the last 16. The exit status is the program's; 125 ptyd failed, 126 the program
-cannot be executed, 127 it is not there."""
+after its end, of the last 16. The exit status is the program's; 126 the program cannot be executed,
+127 it is not there, 1 the container does not run, 125 a flag is wrong."""
 _WITHIN: Final = 30.0
 """Seconds that an answer may take: longer than the keeper tries."""
 
@@ -56,9 +56,17 @@ def start(container: Container, options: argparse.Namespace) -> int:
     except (Left, Lost) as error:
         raise Failure(str(error)) from None
     if answer["event"] == "refused":
-        code = answer.get("exit_code")
-        raise Failure(str(answer.get("reason")), code if isinstance(code, int) else 125)
+        raise Failure(str(answer.get("reason")), _code_of(answer))
     return int(answer["session"])
+
+
+def _code_of(answer: dict[str, Any]) -> int:
+    """Return docker's exit code for a program that was not started."""
+    code = answer.get("exit_code")
+    if code in (126, 127):
+        return int(code)
+    # Joining failed: the container has ended. Else the program cannot be run as was asked for.
+    return REFUSED if answer.get("stage", "join") == "join" else 126
 
 
 def request_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -154,12 +162,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def check(options: argparse.Namespace) -> None:
     """Validate and complete everything once, before anybody is asked."""
     if options.privileged:
-        raise Failure("--privileged: exec gives no more than the container has")
+        raise Failure("--privileged: exec gives no more than the container has", MISTAKEN)
     for text in (*options.command, options.user, options.workdir, *options.env):
         if not is_utf8(text):
             raise Failure(f"{text!r}: not UTF-8")
     if options.workdir and not options.workdir.startswith("/"):
-        raise Failure(f"-w {options.workdir}: it is no absolute path")
+        raise Failure(f"-w {options.workdir}: it is no absolute path", MISTAKEN)
     if options.tty is None:
         options.tty = not options.detach and sys.stdin.isatty() and sys.stdout.isatty()
     options.stdin = not options.no_stdin and (options.interactive or not options.detach)
@@ -172,4 +180,4 @@ def check(options: argparse.Namespace) -> None:
         options.detach_names = options.detach_keys.replace(",", " ")
         options.detach_keys = parse_keys(options.detach_keys)
     except ValueError as error:
-        raise Failure(str(error)) from None
+        raise Failure(str(error), MISTAKEN) from None

@@ -10,10 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Failure(Exception):
-    """The command cannot go on; the message is one line for the user."""
+MISTAKEN = 125
+"""Exit code for flags that are wrong, docker's for all verbs."""
 
-    def __init__(self, message: str, exit_code: int = 125) -> None:
+
+class Failure(Exception):
+    """The command cannot go on; the message is one line for the user.
+
+    Without an exit code of its own it has that of its verb.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 

@@ -1,4 +1,4 @@
-"""``ptyd image ls|rm|import|prune``: docker's other names for images, import and rmi; and prune."""
+"""``ptyd image``: docker's other names for images, inspect, import and rmi; and prune."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Final
 from ptycli.arguments import Failure, Parser, meant
 from ptykeep import state
 
-USAGE: Final = "ptyd image ls|rm|import|prune [OPTIONS] …"
-COMMANDS: Final = ("ls", "rm", "import", "prune")
+USAGE: Final = "ptyd image ls|inspect|rm|import|prune [OPTIONS] …"
+COMMANDS: Final = ("ls", "list", "inspect", "rm", "remove", "import", "prune")
 
 
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     match command:
-        case "ls":
+        case "ls" | "list":
             from ptycli.images import main as run
-        case "rm":
+        case "inspect":
+            from ptycli.inspect import main as run
+
+            rest = ["--type", "image", *rest]
+        case "rm" | "remove":
             from ptycli.rmi import main as run
         case "import":
             from ptycli.importing import main as run

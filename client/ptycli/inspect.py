@@ -1,4 +1,4 @@
-"""``ptyd inspect``: everything that the files of a container say, as JSON or by a template."""
+"""``ptyd inspect``: all that the files of a container or image say, as JSON or by a template."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from ptycli.template.value import to_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-USAGE: Final = "ptyd inspect [-f FORMAT] [-s] [--type container] NAME [NAME…]"
+USAGE: Final = "ptyd inspect [-f FORMAT] [-s] [--type container|image] NAME [NAME…]"
+_TYPES: Final = ("container", "image")
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser("inspect", "Show containers as JSON.", USAGE)
+    parser = Parser("inspect", "Show containers and images as JSON.", USAGE)
     parser.add_argument(
         "-f", "--format", default="", help="json: one a line; or a template, '{{.State.Pid}}'"
     )
     parser.add_argument("-s", "--size", action="store_true", help="SizeRw: what it has written")
-    parser.add_argument("--type", choices=("container",), help="what is looked for")
+    parser.add_argument("--type", choices=_TYPES, help="only one of these is looked for")
     parser.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
     render = renderer(options.format)
@@ -32,11 +33,11 @@ def main(arguments: list[str]) -> int:
     code = 0
     for name in options.names:
         try:
-            found.append(look(name, size=options.size))
+            found.append(look(name, size=options.size, kind=options.type))
         except Failure as failure:  # of the others everything is shown, as docker does
             print(f"ptyd inspect: {printable(str(failure))}", file=sys.stderr)
             code = 1
-    if render is None and found:
+    if render is None:  # docker's list is there though it be empty
         print(json.dumps(found, indent=2))
     elif render is not None:
         print(for_stdout("".join(f"{render(each)}\n" for each in found)), end="")
@@ -69,7 +70,25 @@ def show_one(
     return 0
 
 
-def look(name: str, *, size: bool) -> dict[str, Any]:
-    container = find(name)
+def look(name: str, *, size: bool, kind: str | None) -> dict[str, Any]:
+    """Describe the container of a name, or else the image; raise Failure."""
+    if kind == "image":
+        return _look_for_image(name)
+    try:
+        container = find(name)
+    except Failure:
+        if kind is not None:
+            raise
+        try:
+            return _look_for_image(name)
+        except Failure:
+            pass  # a container is what is meant most often
+        raise
     described = describe(container)
     return {**described, "SizeRw": written(container)} if size else described
+
+
+def _look_for_image(name: str) -> dict[str, Any]:
+    from ptycli.image_description import describe_image  # and all that images want
+
+    return describe_image(name)

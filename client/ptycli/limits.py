@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli.arguments import Failure, size_of
+from ptycli.arguments import Failure, natural, size_of
 from ptylaunch.placement import place
 from ptylaunch.plan import Resources
 from ptylaunch.resources import parse_list
@@ -32,6 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("-m", "--memory", metavar="SIZE", help="most memory, 6m or more: what needs more is killed")
     add("--memory-swap", metavar="SIZE", help="memory and swap together, -1: any; default: twice")
     add("--cpus", metavar="N", help="most processor time, 0.01 up to all there are")
+    add("-c", "--cpu-shares", metavar="N", help="its weight beside others, 1024 is the usual one")
+    add("--cpu-period", metavar="MICROSECONDS", help="with --cpu-quota, what --cpus says at once")
+    add("--cpu-quota", metavar="MICROSECONDS", help="processor time in each period")
+    add("--cpuset-mems", metavar="LIST", help="the memory nodes it may have memory of")
+    add("--memory-reservation", metavar="SIZE", help="memory it is brought down to under pressure")
     add("--cpuset-cpus", metavar="LIST", help="the processors it may run on: 0-1, 0,3")
     add("--pids-limit", metavar="N", help=f"most processes and threads, default {PIDS}, -1: any")
 
@@ -41,12 +46,23 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     if memory := _memory(options.memory, options.memory_swap):
         resources["memory"] = memory
+    if reservation := _reservation(options.memory_reservation, memory.get("limit", 0)):
+        resources["memory"] = {**memory, "reservation": reservation}
     cpu: dict[str, Any] = {}
     if options.cpus is not None:
+        if options.cpu_period or options.cpu_quota:
+            raise Failure("--cpus says what --cpu-period and --cpu-quota say: give one of them")
         cpu |= {"period": _PERIOD, "quota": quota_of(options.cpus)}
+    elif options.cpu_period or options.cpu_quota:
+        cpu |= _share_of(options.cpu_period, options.cpu_quota)
+    if shares := natural(options.cpu_shares or "0"):
+        cpu["shares"] = max(2, shares)  # the kernel's least
     if options.cpuset_cpus:
         cpu["cpus"] = options.cpuset_cpus
-        _check_processors(options.cpuset_cpus)
+        _check_list("--cpuset-cpus", options.cpuset_cpus, "cpu")
+    if options.cpuset_mems:
+        cpu["mems"] = options.cpuset_mems
+        _check_list("--cpuset-mems", options.cpuset_mems, "node")
     if cpu:
         resources["cpu"] = cpu
     if options.pids_limit is not None:
@@ -126,12 +142,37 @@ def _pids(text: str) -> int:
     return int(text) or -1
 
 
-def _check_processors(text: str) -> None:
+def _reservation(text: str | None, limit: int) -> int:
+    size = 0 if text is None else size_of(text)
+    if limit and size > limit:
+        raise Failure("--memory-reservation cannot be more than --memory")
+    return size
+
+
+def _share_of(period: str | None, quota: str | None) -> dict[str, int]:
+    """Return docker's two numbers, checked by the kernel's bounds (cpu.cfs_period_us)."""
+    found: dict[str, int] = {}
+    if length := natural(period or "0"):
+        if not 1000 <= length <= 1_000_000:
+            raise Failure(f"--cpu-period {period}: from 1000 to 1000000 microseconds")
+        found["period"] = length
+    if used := natural(quota or "0"):
+        if used < 1000:
+            raise Failure(f"--cpu-quota {quota}: 1000 microseconds are the least")
+        found = {"period": _PERIOD, **found, "quota": used}
+    return found
+
+
+def _check_list(option: str, text: str, kind: str) -> None:
+    """See that there are these processors, or memory nodes; raise Failure."""
     try:
         wanted = parse_list(text)
     except ValueError:
-        raise Failure(f"--cpuset-cpus {text}: it is a list such as 0-3,5") from None
-    with open("/sys/devices/system/cpu/online", encoding="ascii") as file:
-        there = file.read().strip()
+        raise Failure(f"{option} {text}: it is a list such as 0-3,5") from None
+    try:
+        with open(f"/sys/devices/system/{kind}/online", encoding="ascii") as file:
+            there = file.read().strip()
+    except FileNotFoundError:
+        there = "0"  # a kernel that knows one memory only
     if not wanted <= parse_list(there):
-        raise Failure(f"--cpuset-cpus {text}: there are only {there}")
+        raise Failure(f"{option} {text}: there are only {there}")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Final, NoReturn
 
+    from ptycli.arguments import Failure
+
 VERBS: Final = {
     "run": "start a program in a box, and attach to it",
     "create": "write a container down, to be started later",
@@ -48,7 +50,8 @@ VERBS: Final = {
     "images": "list images",
     "import": "make an image of an archive",
     "rmi": "remove images",
-    "image": "ls, rm, import and prune of images",
+    "container": "ls, run, stop and the like: these verbs as docker groups them",
+    "image": "ls, inspect, rm, import and prune of images",
     "info": "show what there is on this host, and how boxes are made",
     "version": "show which this is",
     "upgrade": "put the ptyd that is installed in place of what serves containers",
@@ -58,10 +61,23 @@ VERBS: Final = {
 }
 """The verbs and what they do; each is a module of this package, most with the same name."""
 
-_MODULES: Final = {"import": "importing", "image": "image_command"}
+_MODULES: Final = {
+    "import": "importing",
+    "image": "image_command",
+    "container": "container_command",
+}
 """Those of verbs that no module can be named after."""
 
 _OWN_FAILURE: Final = 125
+_REFUSED: Final = 1
+_DOCKERS: Final = (
+    *("start", "exec", "attach", "ps", "top", "stats", "events", "port", "logs", "inspect"),
+    *("wait", "kill", "stop", "restart", "pause", "unpause", "rename", "rm", "prune"),
+    *("cp", "diff", "update"),
+    *("images", "import", "rmi", "image", "container", "info", "version"),
+)
+"""Verbs whose failures are 1, as docker's are. Those of ``run`` are 125, for 1 may be its
+program's, and so are those of our own verbs."""
 
 
 def usage() -> str:
@@ -89,7 +105,7 @@ def main() -> NoReturn:
     from ptyc.stdio import open_missing
 
     open_missing()
-    if sys.argv[1:2] == ["run"] and not {"--help", "-h"}.intersection(sys.argv):
+    if sys.argv[1:2] == ["run"] and "--help" not in sys.argv:
         from ptykeep.forerunner import send_ahead
 
         send_ahead()
@@ -123,6 +139,10 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def dispatch(arguments: list[str]) -> int:
     """Return the exit code of one command line."""
+    if arguments[:1] == ["container"]:
+        from ptycli.container_command import resolve  # only for who says so
+
+        arguments = resolve(arguments)
     verb = arguments[0] if arguments else "--help"
     if verb in ("--help", "-h", "help"):
         return attempt(verb, lambda: print(usage()))
@@ -165,7 +185,7 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
         sys.stdout.flush()
     except Failure as error:
         _complain(f"ptyd {verb}: {printable(str(error))}")
-        code = error.exit_code
+        code = code_of(verb, error)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BrokenPipeError:
@@ -175,6 +195,13 @@ def attempt(verb: str, work: Callable[[], int | None]) -> int:
         _complain(f"ptyd {verb}: {printable(_confess(error))}")
         code = _OWN_FAILURE
     return code
+
+
+def code_of(verb: str, failure: Failure) -> int:
+    """Return the exit code of a verb that failed."""
+    if failure.exit_code is not None:
+        return failure.exit_code
+    return _REFUSED if verb in _DOCKERS else _OWN_FAILURE
 
 
 def _complain(line: str) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ptycli import surroundings
 from ptycli.arguments import Failure
 from ptylaunch.errors import LaunchFailed
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from ptycli.surroundings import Surroundings
     from ptykeep.helper import Port
     from ptykeep.netlink import Prefix
 
@@ -22,6 +24,9 @@ _SUBNETS: Final = ("10.0.2", "10.254.2", "172.31.254", "192.168.254", "10.198.51
 """For the box's side; the first that the host has no way to, or its way there would be hidden."""
 
 _HOSTS: Final = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_DOCKERS: Final = {"bridge": "private", "default": None}
+"""Docker's names of what a box has unless it is said otherwise."""
+_MOST_EXPOSED: Final = 1000
 _HOST_NAMES: Final = "host.containers.internal host.docker.internal"
 
 
@@ -37,8 +42,9 @@ class Choice(NamedTuple):
 def add_options(add: Callable[..., Any]) -> None:
     add(
         "--network",
-        choices=("none", "host", "private"),
-        help="private: outwards, but not to this host; the default where pasta or slirp4netns is",
+        choices=("none", "host", "private", "bridge", "default"),
+        help="private, or bridge: outwards, but not to this host; the default where pasta or "
+        "slirp4netns is",
     )
     add("--allow-host", action="store_true", help="let --network private reach this host, too")
     add(
@@ -49,12 +55,17 @@ def add_options(add: Callable[..., Any]) -> None:
         default=[],
         help="lead a port of this host into the box; HOST is 127.0.0.1, CPORT may end in /udp",
     )
-    add("-P", "--publish-all", action="store_true", help="publish what the image exposes")
+    add("-P", "--publish-all", action="store_true", help="publish what is exposed")
+    add("--expose", metavar="PORT", action="append", default=[], help="for -P, as an image's")
+    surroundings.add_options(add)
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Read ``-p``; raise Failure for what does not go together."""
+    """Read ``-p`` and its like; raise Failure for what does not go together."""
+    options.network = _DOCKERS.get(options.network, options.network)
     options.publish = [parse_port(text) for text in options.publish]
+    options.expose = [port for text in options.expose for port in parse_exposed(text)]
+    surroundings.check_options(options)
     taken = [port[:3] for port in options.publish if port.port]
     for port in options.publish:
         if taken.count(port[:3]) > 1:
@@ -80,13 +91,28 @@ def parse_port(text: str) -> Port:
     return Port(protocol or "tcp", host, *numbers)
 
 
+def parse_exposed(text: str) -> list[Port]:
+    """Read ``PORT[-PORT][/tcp|/udp]``."""
+    numbers, slash, protocol = text.partition("/")
+    first, dash, last = numbers.partition("-")
+    ends = (first, last if dash else first)
+    if not all(map(_is_port, ends)) or protocol not in (("tcp", "udp") if slash else ("",)):
+        raise Failure(f"--expose {text}: it looks like 80, 80/udp or 8000-8010")
+    from ptykeep.helper import Port
+
+    wanted = range(int(ends[0]), int(ends[1]) + 1)
+    if not 0 < len(wanted) <= _MOST_EXPOSED or not wanted[0]:
+        raise Failure(f"--expose {text}: 1 to {_MOST_EXPOSED} ports are exposed")
+    return [Port(protocol or "tcp", "127.0.0.1", 0, number) for number in wanted]
+
+
 def choose_network(options: argparse.Namespace, exposed: list[Port]) -> Choice:
     """Decide; raise Failure when what was asked for cannot be."""
     if options.network in ("none", "host"):
         return Choice(options.network)
     from ptykeep.host import choose, has_default_route
 
-    ports = options.publish + (exposed if options.publish_all else [])
+    ports = options.publish + (exposed + options.expose if options.publish_all else [])
     try:
         choose([port for port in ports if port.port])
         _try_tun()
@@ -105,8 +131,9 @@ def choose_network(options: argparse.Namespace, exposed: list[Port]) -> Choice:
     return Choice("private", wish)
 
 
-def etc_files(choice: Choice, hostname: str) -> dict[str, str]:
-    """Return the files of /etc that say who and where one is, by name."""
+def etc_files(choice: Choice, hostname: str, asked: Surroundings) -> dict[str, str]:
+    """Return the files of /etc that say who and where one is, by name; raise Failure."""
+    gateway = ""
     hosts, resolv = _HOSTS + f"127.0.1.1\t{hostname}\n", ""
     if choice.mode == "host":
         hosts, resolv = _read("/etc/hosts") or hosts, _read("/etc/resolv.conf")
@@ -114,9 +141,14 @@ def etc_files(choice: Choice, hostname: str) -> dict[str, str]:
         subnet = choice.wish["subnet"]
         hosts = _HOSTS + f"{subnet}.100\t{hostname}\n"
         if choice.wish["allow_host"]:
-            hosts += f"{subnet}.2\t{_HOST_NAMES}\n"
+            gateway = f"{subnet}.2"
+            hosts += f"{gateway}\t{_HOST_NAMES}\n"
         resolv = f"nameserver {subnet}.3\n"
-    return {"hosts": hosts, "hostname": hostname + "\n", "resolv.conf": resolv}
+    return {
+        "hosts": hosts + asked.hosts(gateway),
+        "hostname": hostname + "\n",
+        "resolv.conf": asked.resolv(resolv),
+    }
 
 
 def _is_address(text: str) -> bool:

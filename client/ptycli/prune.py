@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ptycli.arguments import Failure, Parser
 from ptycli.container import Container, every
+from ptycli.filter import has_label, parse_filters
 from ptycli.moment import moment
 from ptycli.order import REFUSED
 from ptycli.rm import discard
+from ptycli.row import human_size, written
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+KEYS: Final = ("until", "label", "label!")
 _BEING_MADE: Final = 60.0
 """Seconds that a folder without a state.json may belong to somebody who is still writing it."""
 
@@ -21,32 +27,38 @@ def main(arguments: list[str]) -> int:
     parser = Parser("prune", "Remove all containers that do not run.", "ptyd prune [OPTIONS]")
     add = parser.add_argument
     add("-f", "--force", action="store_true", help="do not ask")
-    add("--filter", metavar="until=WHEN", action="append", default=[], help="created before then")
+    add(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="until=WHEN, label=K[=V] or label!=K[=V]",
+    )
     options = parser.parse_args(arguments)
-    before = min((until(text) for text in options.filter), default=float("inf"))
+    filters = parse_filters(options.filter, KEYS)
+    now = time.time_ns()
+    untils = [moment(text, now) / 1e9 for text in filters.get("until", ())]
+    before = min(untils, default=float("inf"))
     if not options.force and not is_wanted():
         return REFUSED
     removed: list[str] = []
-    code = 0
+    code = size = 0
     for container in every():
         try:
-            if is_over(container, before):
+            if is_over(container, before) and is_labelled(container, filters):
+                wrote = written(container)
                 discard(container, container.id[:12])
                 removed.append(container.id)
+                size += wrote
         except Failure as failure:
+            if container.keeper_pid is not None:
+                continue  # somebody has started it just now
             print(f"ptyd prune: {failure}", file=sys.stderr)
             code = REFUSED
     if removed:
-        print("Deleted Containers:", *removed, sep="\n")
+        print("Deleted Containers:", *removed, "", sep="\n")
+    print(f"Total reclaimed space: {human_size(size, digits=4)}")
     return code
-
-
-def until(text: str) -> float:
-    """Return the Unix time of a filter."""
-    name, equals, value = text.partition("=")
-    if name != "until" or not equals:
-        raise Failure(f"--filter {text}: it is until=WHEN")
-    return moment(value, time.time_ns()) / 1e9
 
 
 def is_wanted() -> bool:
@@ -67,3 +79,11 @@ def is_over(container: Container, before: float) -> bool:
     if is_half and time.time() - made < _BEING_MADE:
         return False
     return fields["status"] in ("created", "exited") and fields.get("created", made) < before
+
+
+def is_labelled(container: Container, filters: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether it has all labels that are wanted, and none of those that are not."""
+    labels: dict[str, str] = container.summary(container.read_state())["labels"]
+    return all(has_label(labels, text) for text in filters.get("label", ())) and not any(
+        has_label(labels, text) for text in filters.get("label!", ())
+    )

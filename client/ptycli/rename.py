@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ptycli.arguments import NAME, Failure, Parser
-from ptycli.container import Container, find
+from ptycli.container import Container, find, hold
 from ptycli.order import REFUSED, order
-from ptykeep import event, state
+from ptykeep import event, lock, state
 from ptykeep.order import NoKeeper
 
 
@@ -48,7 +48,7 @@ def tell(container: Container, old: str, new: str) -> None:
     except NoKeeper:
         pass
     try:
-        lock = state.take_lock(container.directory)
+        held = hold(container)
     except BlockingIOError:
         raise Failure(f"{old}: its keeper does not answer", REFUSED) from None
     try:
@@ -59,4 +59,4 @@ def tell(container: Container, old: str, new: str) -> None:
     except FileNotFoundError:
         pass  # half-made: the claim alone is its name
     finally:
-        state.release_lock(lock)
+        lock.let_go(held)

@@ -6,14 +6,15 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ptycli import engine, life, mount, privilege
+from ptycli import absent, engine, life, mount, privilege
 from ptycli.arguments import NAME, Failure, Parser, address_of, is_utf8, labels_of, size_of
 from ptycli.limits import add_options, read_options
 from ptycli.network import add_options as add_network_options
 from ptycli.network import check_options
+from ptycli.spec import read_env_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 LEAST_LOG: Final = 256 << 10
 """The journal's own least, which is expensive to import."""
@@ -26,7 +27,7 @@ _DOES: Final = {
 def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
     """Return the checked command line of ``run`` or ``create``; raise Failure with one line."""
     usage = f"ptyd {verb} [OPTIONS] [--] COMMAND [ARG…]"
-    parser = Parser(verb, _DOES[verb], usage)
+    parser = Parser(verb, _DOES[verb], usage, own_h=True)
     add = parser.add_argument
     if verb == "run":
         add("-d", "--detach", action="store_true", help="print the id and return")
@@ -40,6 +41,11 @@ def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
     add("--name", metavar="NAME", help="default: two words")
     add("--rm", action="store_true", help="remove the container when it has ended")
     add("-l", "--label", metavar="K=V", action="append", default=[], help="for ptyd ps --filter")
+    add("--label-file", metavar="FILE", action="append", default=[], help="a label a line")
+    add("--annotation", metavar="K=V", action="append", default=[], help="for the OCI runtime")
+    add("--cidfile", metavar="FILE", help="the id goes there; it must not be there yet")
+    add("--platform", metavar="OS/ARCH", help="this host's, or it is refused")
+    absent.add_options(add)
     add("-e", "--env", metavar="K=V", action="append", default=[], help="K copies ours")
     add("--env-file", metavar="FILE", action="append", default=[])
     add("-w", "--workdir", metavar="DIR", help="default: the home directory, /root")
@@ -51,7 +57,7 @@ def parse(arguments: list[str], verb: str = "run") -> argparse.Namespace:
         action="store_true",
         help="the host's programs may be changed, for the box alone; with --rootfs: DIR is changed",
     )
-    add("--hostname", metavar="NAME", help="default: the container's name")
+    add("-h", "--hostname", metavar="NAME", help="default: the container's name")
     mount.add_options(parser)
     privilege.add_options(parser)
     add("-u", "--user", metavar="USER[:GROUP]", help="a name or number of the box's, default 0")
@@ -122,7 +128,9 @@ def check(options: argparse.Namespace) -> None:
     if bool(options.cert) != bool(options.key):
         raise Failure("--cert and --key go together")
     options.log_max = log_size(options.log_max)
-    options.labels = labels_of(options.label)
+    options.labels = labels_of([*label_files(options.label_file), *options.label])
+    options.annotations = annotations_of(options.annotation)
+    check_platform(options.platform)
     options.resources = read_options(options)
     from ptywire.detach import parse_keys
     from ptywire.size import parse_policy
@@ -138,6 +146,32 @@ def check(options: argparse.Namespace) -> None:
     options.listeners, options.tls = listeners(options)
     engine.check_option(options)
     check_options(options)
+
+
+def label_files(paths: Sequence[str]) -> list[str]:
+    """Return what the files of ``--label-file`` say: as those of variables, a label a line."""
+    try:
+        return [line for path in paths for line in read_env_file(path)]
+    except (OSError, ValueError) as error:
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise Failure(f"--label-file: {why}") from None
+
+
+def annotations_of(texts: Sequence[str]) -> dict[str, str]:
+    annotations = labels_of(texts, "--annotation")
+    if own := [key for key in annotations if key.startswith("org.ptyd.")]:
+        raise Failure(f"--annotation {own[0]}: that is ptyd's own")
+    return annotations
+
+
+def check_platform(text: str | None) -> None:
+    """Raise Failure for a platform that is not ours: nothing is emulated."""
+    if text:
+        from ptycli.image.layout import own_platform  # for who asks
+
+        own = own_platform()
+        if text not in (own, own.partition("/")[0]):
+            raise Failure(f"--platform {text}: this host is {own}")
 
 
 def log_size(text: str) -> int:

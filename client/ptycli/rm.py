@@ -6,9 +6,16 @@ import signal
 import sys
 
 from ptycli.arguments import Failure, Parser
-from ptycli.container import Container, find, signal_keeper, wait_for_exit, wait_for_keeper
+from ptycli.container import (
+    Container,
+    find,
+    hold,
+    signal_keeper,
+    wait_for_exit,
+    wait_for_keeper,
+)
 from ptycli.order import REFUSED, order
-from ptykeep import state
+from ptykeep import lock, state
 from ptykeep.order import NoKeeper
 
 PATIENCE = 10.0
@@ -60,7 +67,7 @@ def discard(container: Container, name: str) -> None:
     if not wait_for_keeper(container, PATIENCE):
         raise Failure(f"{name}: its keeper does not end", REFUSED)
     try:
-        lock = state.take_lock(container.directory)  # who starts it wants that first
+        held = hold(container)
     except BlockingIOError:
         raise Failure(f"{name} is running: stop it first, or rm -f", REFUSED) from None
     except FileNotFoundError:
@@ -68,7 +75,7 @@ def discard(container: Container, name: str) -> None:
     try:
         state.remove_container(container.dirs, container.id)
     finally:
-        state.release_lock(lock)
+        lock.let_go(held)
 
 
 def remove(container: Container, name: str) -> None:

@@ -94,7 +94,9 @@ def network_mode(fields: dict[str, Any], spec: dict[str, Any]) -> str:
 
 def human_size(size: float, *, digits: int = 3) -> str:
     """Return bytes with a decimal unit, as docker: ``1.09kB``."""
-    unit = next((name for name in reversed(_TERMS) if size >= _TERMS[name]), "B")
+    # Docker's 999,950 are 1e+03kB; what is rounded up to a thousand of a unit is one of the next.
+    least = 1000 - 0.5 * 10 ** (3 - digits)
+    unit = next((unit for unit in _TERMS if size / _TERMS[unit] < least), "TB")
     return f"{size / _TERMS[unit]:.{digits}g}{unit}"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ptyc.address import Target
 from ptycli.arguments import Failure
 from ptycli.bundle import write_down
+from ptycli.cidfile import IdFile
 from ptycli.container import Container, signal_keeper, wait_for_keeper
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.request import parse
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     identity = os.urandom(32).hex()
     container = Container(dirs, identity, state.container_dir(dirs, identity))
     try:
-        with Interruption() as interruption:
+        with Interruption() as interruption, IdFile(options.cidfile, container):
             tell(container, options, *start(container, options, interruption))
             if not options.detach:
                 return attach(container, options, interruption)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from ptycli.arguments import Failure, Parser
+from ptycli.arguments import MISTAKEN, Failure, Parser
 from ptycli.container import RUNNING, Container, find, wait_for_keeper
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.life import add_sig_proxy
@@ -61,7 +61,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         options.detach_names = options.detach_keys.replace(",", " ")
         options.detach_keys = parse_keys(options.detach_keys)
     except ValueError as error:
-        raise Failure(str(error)) from None
+        raise Failure(str(error), MISTAKEN) from None
     return options
 
 

@@ -9,27 +9,30 @@ STATUSES: Final = ("created", "restarting", "running", "removing", "paused", "ex
 """Docker's; ours are among them."""
 
 _UNITS: Final = (
-    # (from how many of the smaller one on, the unit's seconds, its name)
-    (2 * 365 * 86400, 365 * 86400, "years"),
-    (60 * 86400, 30 * 86400, "months"),
-    (14 * 86400, 7 * 86400, "weeks"),
-    (48 * 3600, 86400, "days"),
-    (7200, 3600, "hours"),
-    (3600, 3600, "About an hour"),
-    (120, 60, "minutes"),
-    (60, 60, "About a minute"),
+    # (up to how many hours, the unit's hours, its name)
+    (48, 1, "hours"),
+    (14 * 24, 24, "days"),
+    (60 * 24, 7 * 24, "weeks"),
+    (2 * 365 * 24, 30 * 24, "months"),
 )
 
 
 def ago(moment: float) -> str:
-    """Return how long ago a Unix time is, as docker says it."""
+    """Return how long ago a Unix time is, as docker says it: from an hour on hours are rounded."""
     seconds = int(time.time() - moment)  # a clock that was set back makes it negative
-    for least, length, name in _UNITS:
-        if seconds >= least:
-            return f"{seconds // length} {name}" if name.islower() else name
     if seconds < 1:
         return "Less than a second"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+    if seconds < 60:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    if seconds < 3600:
+        return f"{seconds // 60} minutes" if seconds >= 120 else "About a minute"
+    hours = (seconds + 1800) // 3600
+    if hours == 1:
+        return "About an hour"
+    for most, length, name in _UNITS:
+        if hours < most:
+            return f"{hours // length} {name}"
+    return f"{seconds // (365 * 86400)} years"
 
 
 def status_of(fields: dict[str, Any]) -> str:

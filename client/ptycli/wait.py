@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
-from ptycli.arguments import Failure, Parser
+from ptycli.arguments import Failure, Parser, printable
 from ptycli.container import Container, find, wait_for_keeper
 from ptycli.order import REFUSED
 from ptykeep.exits import Exits
@@ -14,34 +15,60 @@ _PAUSE: Final = 0.05
 """Seconds between two looks where only the files can tell."""
 
 
+class Wait(NamedTuple):
+    """What is waited for: without a container, why not."""
+
+    name: str
+    container: Container | Failure
+    exits: Exits | None = None
+    """A file that is opened first has the status even if both are gone before we look."""
+
+
 def main(arguments: list[str]) -> int:
     parser = Parser(
         "wait", "Wait until programs end; print their exit statuses.", "ptyd wait NAME [NAME…]"
     )
     parser.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
-    for name, container in [(name, find(name)) for name in options.names]:
-        status = wait_for(container, name)
-        if status is None:
-            raise Failure(f"{name} has ended, its exit status is unknown: its keeper was killed")
-        print(status, flush=True)
-    return 0
+    code = 0
+    for wait in [begin(name) for name in options.names]:
+        try:
+            print(status_of(wait), flush=True)
+        except Failure as failure:  # the others are waited for all the same, as docker does
+            print(f"ptyd wait: {printable(str(failure))}", file=sys.stderr)
+            code = REFUSED
+    return code
 
 
-def wait_for(container: Container, name: str) -> int | None:
-    """Return the exit status once there is one; None if nobody wrote it down.
+def begin(name: str) -> Wait:
+    """Find a container, before any is waited for: it may remove itself meanwhile."""
+    try:
+        container = find(name)
+    except Failure as failure:
+        return Wait(name, failure)
+    try:
+        return Wait(name, container, Exits(container.directory))
+    except FileNotFoundError:
+        return Wait(name, container)  # of an older ptyd
+
+
+def status_of(wait: Wait) -> int:
+    """Return the exit status once there is one; raise Failure if there will be none.
 
     The server tells it, also that of a container which removes itself; the files are for the time
-    without one. A file that is opened first has it even if both are gone before we look.
+    without one.
     """
+    if isinstance(wait.container, Failure):
+        raise wait.container
     try:
-        exits = Exits(container.directory)
-    except FileNotFoundError:
-        return _wait(container, name, None)
-    try:
-        return _wait(container, name, exits)
+        status = _wait(wait.container, wait.name, wait.exits)
     finally:
-        exits.close()
+        if wait.exits is not None:
+            wait.exits.close()
+    if status is None:
+        why = "its exit status is unknown: its keeper was killed"
+        raise Failure(f"{wait.name} has ended, {why}")
+    return status
 
 
 def _wait(container: Container, name: str, exits: Exits | None) -> int | None:

@@ -19,7 +19,7 @@ def answer(keeper: Keeper, packet: Packet) -> None:
     epoch, executions, screens = keeper.epoch, keeper.executions, keeper.screens
     match packet.fields:
         case {"type": "ready", "intake": str(intake)}:
-            keeper.server.ready = True
+            keeper.server.on_ready()
             keeper.save(server_pid=keeper.server.pid, intake=intake)
         case {"type": "signal", "session": int(session), "signal": int(number)} if (
             0 < number < signal.NSIG

@@ -167,7 +167,8 @@ class Keeper:
             state.remove_container(self.dirs, self.id)
         else:
             state.remove_sockets(self.dirs, self.id)
-            past.restore(self.directory, self._past, explain(error)["error"])
+            self.epoch.remove_cgroup(self.state, timeout=5)
+            past.restore(self.directory, self._past, self.state, explain(error)["error"])
 
     def save(self, **fields: Any) -> None:
         """Write state.json; on a full disk remember to try again."""

@@ -42,7 +42,7 @@ def main() -> NoReturn:
         if not line:
             server.kill()
             os._exit(0)
-        answer, keeper, lock = start(json.loads(line), server, Keeper)
+        answer, keeper, held = start(json.loads(line), server, Keeper)
         try:
             launcher.sendall(json.dumps(answer).encode())
         except OSError:
@@ -50,7 +50,7 @@ def main() -> NoReturn:
     if keeper is None:
         os._exit(1)
     keeper.run()
-    os.close(lock)
+    os.close(held)
     os._exit(0)
 
 
@@ -58,18 +58,18 @@ def start(
     request: dict[str, Any], server: Server, make: type[Keeper]
 ) -> tuple[dict[str, Any], Keeper | None, int]:
     """Start the container; return what to answer, its keeper if it has started, and its lock."""
-    from ptykeep import state
+    from ptykeep import lock
 
     directory = f"{request['data']}/containers/{request['container']}"
     try:
         write_log_in(directory)
-        lock = state.take_lock(directory)
+        held = lock.take(directory)
         keeper = make(request, server)
         keeper.start()
     except Exception as error:  # noqa: BLE001 - whatever it is, whoever started us is told
         server.kill()
         return explain(error), None, -1
-    return {"pid": os.getpid(), "listeners": keeper.state["listeners"]}, keeper, lock
+    return {"pid": os.getpid(), "listeners": keeper.state["listeners"]}, keeper, held
 
 
 def read_to(mark: bytes, sock: socket.socket, data: bytes = b"") -> tuple[bytes, bytes]:

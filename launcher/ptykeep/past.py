@@ -28,12 +28,13 @@ def clear(dirs: state.Dirs, container: str) -> None:
             remove_tree(f"{sessions}/{number}")
 
 
-def restore(directory: str, past: dict[str, Any], error: str) -> None:
-    """Leave it as it was: its start has failed."""
+def restore(directory: str, past: dict[str, Any], now: dict[str, Any], error: str) -> None:
+    """Leave it as it was: its start has failed; what could not be removed is ``now``'s still."""
     if past["status"] not in ("created", "exited"):
         past |= {"status": "exited", "exit_status": None}
-    gone = {"keeper_pid": None, "server_pid": None, "pid": None, "cgroup": None, "runtime": None}
-    state.write_json(f"{directory}/state.json", {**past, **gone, "error": error})
+    gone = {"keeper_pid": None, "server_pid": None, "pid": None, "runtime": None}
+    left = {"cgroup": now.get("cgroup"), "error": error}
+    state.write_json(f"{directory}/state.json", {**past, **gone, **left})
 
 
 def port(past: dict[str, Any] | None, dialect: str) -> int:

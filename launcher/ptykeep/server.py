@@ -39,6 +39,7 @@ class Server:
         self.restart_at: float | None = None
         self.kill_at: float | None = None
         self.ready = False
+        self._is_hurried = False
         self._starts = 0
         self._started = 0.0
         self._backoff = 0.0
@@ -124,9 +125,16 @@ class Server:
             self.kill_at = time.monotonic() + REPLACE_TIMEOUT
 
     def hurry(self) -> None:
-        """Ask a server that only lingers to stop doing so."""
-        if self.pid is not None:
+        """Ask a server that only lingers to stop doing so; one on its way, once it serves."""
+        self._is_hurried = self.pid is None or not self.ready
+        if self.pid is not None and self.ready:
             os.kill(self.pid, signal.SIGINT)
+
+    def on_ready(self) -> None:
+        """It serves: from here on signals are no surprise to it."""
+        self.ready = True
+        if self._is_hurried:
+            self.hurry()
 
     def kill(self) -> None:
         """End the server for good and reap it."""

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import stat
-import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptykeep import event
@@ -33,8 +32,6 @@ RANGE_LAST: Final = 1879048191
 RANGE_LENGTH: Final = 65536
 # The uid after a container's range belongs to its server, so ranges lie two lengths apart.
 RANGE_STRIDE: Final = 2 * RANGE_LENGTH
-
-_FLOCK: Final = struct.Struct("hhqqi4x")  # struct flock of fcntl(2) on 64-bit Linux
 
 
 class NotFound(LookupError):
@@ -325,21 +322,6 @@ def read_json(path: str) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def take_lock(directory: str) -> int:
-    """Take the keeper's lock and return its fd, to be held for life.
-
-    A record lock, not flock(2): it is not inherited by fork, and F_GETLK names its holder. It must
-    be opened once only: closing any other fd of the file would release it (fcntl(2)).
-    """
-    fd = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
 def claim_root(directory: str, *, wait: bool) -> int:
     """Hold what a container's root is made of, and return an fd that does; or BlockingIOError.
 
@@ -352,22 +334,3 @@ def claim_root(directory: str, *, wait: bool) -> int:
         os.close(fd)
         raise
     return fd
-
-
-def release_lock(lock: int) -> None:
-    """Let go of what :func:`take_lock` took."""
-    os.close(lock)
-
-
-def keeper_pid(directory: str) -> int | None:
-    """Return the pid of the container's keeper, or None when it has none."""
-    try:
-        fd = os.open(f"{directory}/lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, question))
-    finally:
-        os.close(fd)
-    return None if answer[0] == fcntl.F_UNLCK else answer[4]

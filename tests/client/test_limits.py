@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ptycli.arguments import Failure, size_of
 from ptycli.limits import PIDS, quota_of, read_options, with_defaults
+from ptycli.main import code_of
 from ptycli.request import parse
 from ptylaunch.resources import read_resources
 
@@ -35,6 +36,13 @@ def resources_of(*words: str) -> dict[str, Any]:
         (["--cpuset-cpus", "0"], {"cpu": {"cpus": "0"}}),
         (["--cpus", "1", "--cpuset-cpus", "0"],
          {"cpu": {"period": 100_000, "quota": 100_000, "cpus": "0"}}),
+        (["-c", "512"], {"cpu": {"shares": 512}}),
+        (["--cpu-shares", "0"], {}),
+        (["--cpu-quota", "50000"], {"cpu": {"period": 100_000, "quota": 50_000}}),
+        (["--cpu-period", "50000", "--cpu-quota", "25000"],
+         {"cpu": {"period": 50_000, "quota": 25_000}}),
+        (["--cpuset-mems", "0"], {"cpu": {"mems": "0"}}),
+        (["--memory-reservation", "32m"], {"memory": {"reservation": 32 * M}}),
         (["--pids-limit", "100"], {"pids": {"limit": 100}}),
         (["--pids-limit", "-1"], {"pids": {"limit": -1}}),
         (["--pids-limit", "0"], {"pids": {"limit": -1}}),
@@ -57,6 +65,12 @@ def test_swap_is_twice_the_memory_by_default() -> None:
     "words",
     [
         ["--memory", "5m"],
+        ["--memory", "32m", "--memory-reservation", "64m"],
+        ["--cpus", "1", "--cpu-quota", "50000"],
+        ["--cpu-period", "10", "--cpu-quota", "50000"],
+        ["--cpu-quota", "10"],
+        ["--cpu-shares", "-1"],
+        ["--cpuset-mems", "99"],
         ["--memory", "many"],
         ["--memory", "-1"],
         ["--memory-swap", "1g"],
@@ -81,7 +95,7 @@ def test_what_cannot_be_is_one_line(words: list[str]) -> None:
     with pytest.raises(Failure) as caught:
         resources_of(*words)
 
-    assert caught.value.exit_code == 125
+    assert code_of("run", caught.value) == 125
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -137,18 +137,25 @@ def test_a_bad_label_is_a_failure(text: str) -> None:
         (1, "1 second"),
         (59, "59 seconds"),
         (60, "About a minute"),
+        (119, "About a minute"),
         (120, "2 minutes"),
+        (3599, "59 minutes"),
         (3600, "About an hour"),
+        (5399, "About an hour"),
+        (5400, "2 hours"),
         (7200, "2 hours"),
         (47 * 3600, "47 hours"),
+        (47 * 3600 + 1800, "2 days"),
         (48 * 3600, "2 days"),
+        (14 * 86400 - 1801, "13 days"),
         (14 * 86400, "2 weeks"),
         (60 * 86400, "2 months"),
+        (729 * 86400, "24 months"),
         (800 * 86400, "2 years"),
     ],
 )
 def test_times_are_told_as_docker_does(seconds: int, said: str) -> None:
-    """In the largest unit that is no fraction of one."""
+    """Its rounding, too: of hours, and of nothing else."""
     assert ago(time.time() - seconds - 0.5 * (seconds >= 0)) == said
 
 
@@ -171,7 +178,19 @@ def test_a_status_is_told_as_docker_does(fields: dict[str, Any], said: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(0, "0B"), (999, "999B"), (1090, "1.09kB"), (5e6, "5MB"), (2.5e9, "2.5GB")]
+    ("size", "said"),
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (1000, "1kB"),
+        (1090, "1.09kB"),
+        (999_499, "999kB"),
+        (999_950, "1MB"),
+        (5e6, "5MB"),
+        (2.5e9, "2.5GB"),
+        (999.9e9, "1TB"),
+        (5e15, "5e+03TB"),
+    ],
 )
 def test_sizes_have_units(size: float, said: str) -> None:
     """Decimal ones, three digits."""

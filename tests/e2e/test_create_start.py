@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,6 +161,20 @@ def test_what_cannot_be_started(ptyd: Ptyd) -> None:
     assert list(Path(ptyd.root, "run").iterdir()) == []
 
 
+def test_one_whose_network_cannot_be(ptyd: Ptyd) -> None:
+    """Its box was there by then: nothing of it stays, not even a cgroup, until it can be."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        ptyd("create", "--name", "it", "-p", f"{port}:80", "sleep", "1000")
+        done = ptyd("start", "it")
+    identity = ptyd.inspect("it")["Id"]
+    left = glob(f"/sys/fs/cgroup/**/ptyd-{identity}", recursive=True)
+
+    assert (done.code, done.err.count("\n"), str(port) in done.err) == (1, 1, True)
+    assert left == []
+    assert ptyd("start", "it") == (0, b"it\n", "")
+
+
 def test_half_made_ones(ptyd: Ptyd) -> None:
     """A folder whose maker was killed: every verb says one line, and ``rm`` removes it."""
     ptyd("run", "--rm", "true")
@@ -222,24 +238,25 @@ def test_waiting_for_one_that_is_removed(ptyd: Ptyd) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "code", "line"),
     [
-        (["create"], "no command"),
-        (["create", "-d", "true"], "unrecognized arguments: -d"),
-        (["create", "--stop-signal", "FLY", "true"], "there is no signal 'FLY'"),
-        (["create", "--stop-timeout", "soon", "true"], "a number from 0 on"),
-        (["start"], "the following arguments are required"),
-        (["start", "-a", "x", "--detach-keys", "nothing"], "nothing"),
-        (["restart", "-t", "1.5", "x"], "a number from 0 on"),
-        (["stop", "-s", "FLY", "x"], "there is no signal 'FLY'"),
+        (["create"], 125, "no command"),
+        (["create", "-d", "true"], 125, "unrecognized arguments: -d"),
+        (["create", "--stop-signal", "FLY", "true"], 125, "there is no signal 'FLY'"),
+        (["create", "--stop-timeout", "soon", "true"], 125, "a number from 0 on"),
+        (["create", "--image", "nobody", "true"], 1, "no image"),
+        (["start"], 1, "the following arguments are required"),
+        (["start", "-a", "x", "--detach-keys", "nothing"], 125, "nothing"),
+        (["restart", "-t", "1.5", "x"], 125, "a number from 0 on"),
+        (["stop", "-s", "FLY", "x"], 1, "there is no signal 'FLY'"),
     ],
-    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+    ids=range(9),
 )
-def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], line: str) -> None:
-    """One line and 125, and nothing is made."""
+def test_what_makes_no_sense(ptyd: Ptyd, words: list[str], code: int, line: str) -> None:
+    """One line, 125 for flags and 1 for the rest, and nothing is made."""
     done = ptyd(*words)
 
-    assert (done.code, done.out, done.err.count("\n")) == (125, b"", 1)
+    assert (done.code, done.out, done.err.count("\n")) == (code, b"", 1)
     assert line in done.err
     assert ptyd.left() == []
 

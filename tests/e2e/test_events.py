@@ -110,11 +110,11 @@ def test_what_is_torn_spoils_nothing_else(ptyd: Ptyd) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["--since", "yesterday"], 125),
-        (["--until", "x", "--since", "0"], 125),
+        (["--since", "yesterday"], 1),
+        (["--until", "x", "--since", "0"], 1),
         (["--filter", "nmae=x"], 1),
         (["--format", "{{"], 1),
-        (["extra"], 125),
+        (["extra"], 1),
     ],
     ids=range(5),
 )

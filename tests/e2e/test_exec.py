@@ -80,18 +80,19 @@ def test_a_program_killed_by_a_signal_gives_128_and_its_number(anybody: Ptyd, na
 
 
 def test_failures_are_one_line_and_dockers_codes(anybody: Ptyd) -> None:
-    """127, 126, 125; no session is left of any."""
+    """127, 126, 1, and 125 for flags; no session is left of any."""
     container = anybody.start(*WAITING)
     name = container.name
     for words, code in (
         ([name, "no-such"], 127),
         (["-t", name, "/no/such"], 127),
         ([name, "/etc/passwd"], 126),
-        (["-w", "/no/such", name, "true"], 125),
-        (["-u", "nobody-there", name, "true"], 125),
+        (["-w", "/no/such", name, "true"], 126),
+        (["-u", "nobody-there", name, "true"], 126),
         (["--privileged", name, "true"], 125),
-        (["no-such-container", "true"], 125),
-        ([name], 125),
+        (["no-such-container", "true"], 1),
+        ([name], 1),
+        (["--no-such-flag", name, "true"], 125),
     ):
         done = anybody("exec", *words)
 
@@ -307,7 +308,7 @@ def test_only_the_newest_that_ended_are_kept(ptyd: Ptyd) -> None:
     wait_until(lambda: set(container.state()["sessions"]) == kept - {"0"}, what="16 sessions")
 
     assert {path.name for path in folder.iterdir()} == kept
-    assert ptyd("logs", f"{container.name}/1").code == 125
+    assert ptyd("logs", f"{container.name}/1").code == 1
     assert ptyd("logs", f"{container.name}/18").code == 0
 
 
@@ -361,5 +362,5 @@ def test_a_container_that_has_ended_takes_no_program(anybody: Ptyd) -> None:
     done = anybody("exec", container.name, "true")
 
     assert (refused["stage"], refused["exit_code"]) == ("join", 125)
-    assert done.code == 125
+    assert done.code == 1
     assert "is not running" in done.err

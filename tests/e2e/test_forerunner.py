@@ -41,7 +41,7 @@ def test_nothing_is_left_of_a_command_line_that_is_wrong(ptyd: Ptyd, words: list
     assert ptyd.left() == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--rm", "-h", "true"]])
+@pytest.mark.parametrize("words", [["--help"], ["--rm", "--help", "true"]], ids=range(2))
 def test_help_sends_nobody_ahead(ptyd: Ptyd, words: list[str]) -> None:
     """It is told without a process more."""
     watched = ["/usr/bin/strace", "-f", "-qq", "-e", "trace=execve"]

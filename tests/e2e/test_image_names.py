@@ -143,24 +143,48 @@ def test_a_bad_archive_leaves_nothing(ptyd: Ptyd, data: bytes, about: str) -> No
     assert list(Path(ptyd.root, "images/layout/blobs/sha256").iterdir()) == []
 
 
+def test_an_image_is_inspected(owner: Ptyd, base: bytes) -> None:
+    """By docker's fields, by name or id; a container of the same name is meant first."""
+    changes = ("-c", 'CMD ["sh"]', "-c", "ENV A=b", "-c", "LABEL x=y", "-c", "EXPOSE 80")
+    identity = owner("import", *changes, "-m", "first", "-", "it", stdin=base).out.decode().strip()
+    (found,) = json.loads(owner("image", "inspect", "it").out)
+    shown = [
+        owner("inspect", "-f", "{{.Id}} {{.Config.Cmd}} {{.Config.Labels.x}}", each).out.decode()
+        for each in ("it:latest", identity, identity.removeprefix("sha256:")[:12])
+    ]
+    made = owner("create", "--name", "it", "cat").out.decode().strip()
+
+    assert (found["Id"], found["RepoTags"], found["Comment"]) == (identity, ["it:latest"], "first")
+    assert found["Config"]["ExposedPorts"] == {"80/tcp": {}}
+    assert len(found["RootFS"]["Layers"]) == 1
+    assert shown == [f"{identity} [sh] y\n"] * 3
+    assert owner("inspect", "-f", "{{.Id}}", "it").out.decode() == f"{made}\n"
+    assert owner("inspect", "--type", "image", "-f", "{{.Id}}", "it").out.decode() == (
+        f"{identity}\n"
+    )
+    for words in (["image", "inspect", "no"], ["inspect", "--type", "container", "it:latest"]):
+        done = owner(*words)
+        assert (done.code, done.out, done.err.count("\n")) == (1, b"[]\n", 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "about"),
     [
         (["import", "/no/such.tar"], 1, "No such file"),
         (["import", "/"], 1, "folder"),
         (["import", "/dev/zero"], 1, "device"),
-        (["import", "-", "Bad Name"], 125, "name"),
-        (["import", "-", "x", "-c", "RUN rm"], 125, "CMD, ENTRYPOINT"),
-        (["import", "-", "x", "-c", "CMD [1]"], 125, "texts"),
-        (["import", "-", "x", "-c", "EXPOSE x"], 125, "port"),
+        (["import", "-", "Bad Name"], 1, "name"),
+        (["import", "-", "x", "-c", "RUN rm"], 1, "CMD, ENTRYPOINT"),
+        (["import", "-", "x", "-c", "CMD [1]"], 1, "texts"),
+        (["import", "-", "x", "-c", "EXPOSE x"], 1, "port"),
         (["run", "--image", "nobody", "true"], 125, "no image nobody:latest"),
         (["run", "--image", "NoBody:", "true"], 125, "NAME[:TAG]"),
         (["rmi", "nobody"], 1, "no such image"),
         (["rmi", "sha256:"], 1, "no such image"),
         (["images", "-f", "dangling=x"], 1, "true or false"),
         (["images", "-f", "since=x"], 1, "no such image"),
-        (["image", "lss"], 125, "did you mean ls?"),
-        (["image"], 125, "prune"),
+        (["image", "lss"], 1, "did you mean ls?"),
+        (["image"], 1, "prune"),
     ],
     ids=range(15),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ptykeep import state
+from ptykeep import lock
 from waiting import wait_for_end, wait_until
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 MOMENTS = {
-    "it has the lock": lambda folder: state.keeper_pid(str(folder)),
+    "it has the lock": lambda folder: lock.keeper_pid(str(folder)),
     "it has written where its cgroup is": lambda folder: read_state(folder).get("cgroup"),
     "the box is there": lambda folder: read_state(folder).get("init_pid"),
     "the program runs": lambda folder: read_state(folder)["status"] == "running",
@@ -40,7 +40,7 @@ def test_a_keeper_that_is_killed_on_the_way(ptyd: Ptyd, moment: str) -> None:
     folder = Path(ptyd.root, "containers", ptyd.inspect("it")["Id"])
     with ptyd.background("ptyd", "start", "it") as start:
         wait_until(lambda: MOMENTS[moment](folder))
-        keeper = state.keeper_pid(str(folder))
+        keeper = lock.keeper_pid(str(folder))
         if keeper is not None:
             os.kill(keeper, signal.SIGKILL)
             wait_for_end(keeper)

@@ -88,12 +88,13 @@ def test_prune_removes_what_does_not_run(ptyd: Ptyd) -> None:
     os.kill(killed.keeper_pid, signal.SIGKILL)
     wait_for_end(killed.keeper_pid)
     done = ptyd("prune", "--force")
-    first, *ids = done.out.decode().split("\n")[:-1]
+    first, *ids, blank, last = done.out.decode().split("\n")[:-1]
 
     assert (done.code, done.err, first) == (0, "", "Deleted Containers:")
+    assert (blank, last) == ("", "Total reclaimed space: 0B")
     assert sorted(ids) == sorted([created, ended.id, killed.id])
     assert sorted(os.listdir(f"{ptyd.root}/containers")) == sorted([running.id, held.id])
-    assert ptyd("prune", "-f") == (0, b"", "")
+    assert ptyd("prune", "-f") == (0, b"Total reclaimed space: 0B\n", "")
 
 
 @pytest.mark.parametrize(("typed", "goes"), [("y", True), ("n", False), ("", False)])
@@ -125,9 +126,26 @@ def test_prune_of_those_before(ptyd: Ptyd) -> None:
     kept = len(ptyd.names())
     late = ptyd("prune", "-f", "--filter", "until=2100-01-01")
 
-    assert (early, kept) == ((0, b"", ""), 1)
+    assert (early, kept) == ((0, b"Total reclaimed space: 0B\n", ""), 1)
     assert late.code == 0
     assert ptyd.left() == []
+
+
+def test_prune_of_those_with_labels(ptyd: Ptyd) -> None:
+    """All that are wanted, and none of those that are not."""
+    made = {
+        name: ptyd("create", "--name", name, *words, "cat").out.decode().strip()
+        for name, words in {"a": ["-l", "x=1"], "b": ["-l", "x=2"], "c": ["-l", "y"]}.items()
+    }
+
+    def pruned(*filters: str) -> list[str]:
+        words = [word for text in filters for word in ("--filter", text)]
+        return ptyd("prune", "-f", *words).out.decode().split("\n")[1:-3]
+
+    assert pruned("label=x", "label=y") == []
+    assert pruned("label=x=1") == [made["a"]]
+    assert pruned("label!=x") == [made["c"]]
+    assert pruned() == [made["b"]]
 
 
 def test_prune_leaves_those_that_are_being_made(ptyd: Ptyd) -> None:
@@ -140,16 +158,16 @@ def test_prune_leaves_those_that_are_being_made(ptyd: Ptyd) -> None:
     os.utime(old, (before, before))
     done = ptyd("prune", "-f")
 
-    assert done.out.decode().split("\n")[1:-1] == [old.name]
+    assert done.out.decode().split("\n")[1:-3] == [old.name]
     assert young.exists()
 
 
-@pytest.mark.parametrize("text", ["until", "until=", "until=soon", "label=x"])
+@pytest.mark.parametrize("text", ["until", "until=", "until=soon", "color=x"])
 def test_what_is_no_filter(ptyd: Ptyd, text: str) -> None:
-    """One line and 125."""
+    """One line and 1."""
     done = ptyd("prune", "-f", "--filter", text)
 
-    assert (done.code, done.err.count("\n")) == (125, 1)
+    assert (done.code, done.err.count("\n")) == (1, 1)
 
 
 @pytest.mark.parametrize("verb", ["stop", "restart", "pause", "unpause", "kill", "start", "rename"])

@@ -62,7 +62,7 @@ def test_a_command_that_cannot_be_executed_gives_126_and_one_line(ptyd: Ptyd, pa
         ["run", "--"],
         ["run", "--no-such-option", "true"],
         ["run", "--name", "/x", "true"],
-        ["run", "--network", "bridge", "true"],
+        ["run", "--network", "weave", "true"],
         ["run", "--listen", "127.0.0.1:70000", "true"],
         ["run", "--listen", "192.0.2.1:0", "true"],
         ["run", "--cert", "only.pem", "true"],

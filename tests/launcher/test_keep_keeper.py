@@ -49,7 +49,9 @@ class Kept:
         keeper._dirty = False
         keeper.epoch = epoch = Epoch(1, {}, {}, str(folder))
         keeper.screens = cast("Any", None)
-        keeper.server = cast("Any", SimpleNamespace(pid=77, ready=False, hurry=lambda: None))
+        self.is_served = False
+        server = SimpleNamespace(pid=77, on_ready=self._on_ready, hurry=lambda: None)
+        keeper.server = cast("Any", server)
         epoch.box = cast(
             "Any", SimpleNamespace(init_pid=self.init, pid=self.init, pty_fd=None, cgroup=Cgroup())
         )
@@ -57,6 +59,9 @@ class Kept:
         epoch.session = cast(
             "Any", SimpleNamespace(status=None, tty=False, close_stdin=self._close_stdin)
         )
+
+    def _on_ready(self) -> None:
+        self.is_served = True
 
     def _close_stdin(self) -> None:
         self.closed_stdin += 1
@@ -157,7 +162,7 @@ def test_ready_is_written_down(kept: Kept) -> None:
 
     assert kept.keeper.state["server_pid"] == 77
     assert kept.keeper.state["intake"] == "splice"
-    assert kept.keeper.server.ready
+    assert kept.is_served
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,20 @@ def test_killed_under_load_it_loses_nothing(kept: KeptServer) -> None:
     assert seen + client.output == pattern(0, kept.program.written)
 
 
+def test_a_server_on_its_way_is_hurried_once_it_serves(kept: KeptServer) -> None:
+    """A signal that it does not expect yet would end it, with a traceback in its log."""
+    kept.server.kill()
+    kept.exited(3)
+    kept.server.hurry()  # there is none
+    kept.start()
+    without_any = kept.reap()
+    kept.start(hurried=True)
+    while_it_came = kept.reap()
+
+    assert (without_any, while_it_came) == (EXIT_DONE, EXIT_DONE)
+    assert (kept.folder / "server.log").read_text() == ""
+
+
 def test_a_server_that_hangs_is_killed(kept: KeptServer) -> None:
     """Asked to go and not gone after two seconds: not asked again."""
     assert kept.server.pid is not None

@@ -1,9 +1,8 @@
-"""The state directory: claims are atomic, changes too, and a keeper is known by its lock."""
+"""The state directory: claims are atomic, and changes too."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import pwd
 import stat
@@ -291,59 +290,3 @@ def test_a_file_that_holds_no_object_is_a_value_error(tmp_path: Path, text: str)
 
     with pytest.raises(ValueError):  # noqa: PT011 - json's own or ours
         state.read_json(str(tmp_path / "x.json"))
-
-
-def hold_lock(directory: str) -> tuple[int, int]:
-    """Take the lock in a child; return its pid and the fd whose closing ends it."""
-    ready_r, ready_w = os.pipe()
-    stop_r, stop_w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(stop_w)
-            state.take_lock(directory)
-            grandchild = os.fork()
-            if grandchild == 0:
-                os.read(stop_r, 1)  # inherits the descriptor, and must not hold the lock by it
-                os._exit(0)
-            os.write(ready_w, b"!")
-            os.read(stop_r, 1)
-        finally:
-            os._exit(0)
-    os.close(stop_r)
-    os.close(ready_w)
-    assert os.read(ready_r, 1) == b"!"
-    os.close(ready_r)
-    return pid, stop_w
-
-
-def test_the_lock_names_its_keeper(tmp_path: Path) -> None:
-    """F_GETLK tells the pid; a second keeper is refused; the lock ends with its holder."""
-    before = state.keeper_pid(str(tmp_path))
-    pid, stop = hold_lock(str(tmp_path))
-    named = state.keeper_pid(str(tmp_path))
-    with pytest.raises(BlockingIOError):
-        state.take_lock(str(tmp_path))
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    after = state.keeper_pid(str(tmp_path))  # while the grandchild still has its descriptor
-    os.close(stop)
-
-    assert (before, named, after) == (None, pid, None)
-    fd = state.take_lock(str(tmp_path))
-    assert fcntl.fcntl(fd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-    os.close(fd)
-
-
-def test_a_refused_lock_leaves_no_descriptor(tmp_path: Path) -> None:
-    """Or trying in a loop would run out of them."""
-    pid, stop = hold_lock(str(tmp_path))
-    before = os.listdir("/proc/self/fd")
-    for _ in range(3):
-        with pytest.raises(BlockingIOError):
-            state.take_lock(str(tmp_path))
-    after = os.listdir("/proc/self/fd")
-    os.close(stop)
-    os.waitpid(pid, 0)
-
-    assert len(after) == len(before)
