@@ -83,7 +83,7 @@ def make_bundle(bundle: Path) -> None:
     subprocess.run([PTYLAUNCH, "spec", "-b", bundle], check=True)
     config = bundle / "config.json"
     spec: dict[str, Any] = json.loads(config.read_text())
-    spec["process"]["args"] = ["true"]
+    spec["process"] |= {"args": ["true"], "terminal": False}
     config.write_text(json.dumps(spec))
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import shutil
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,3 +211,25 @@ def test_a_jump_of_the_offset_is_a_gap(
 
     assert result["gaps"] == 1
     assert result["errors"] > 0
+
+
+@pytest.mark.parametrize("runtime", ["ptylaunch", "runc"])
+def test_the_bundle_of_the_starts_runs_without_a_terminal(tmp_path: Path, runtime: str) -> None:
+    """As the benchmark starts it, in a session of its own."""
+    make = "import sys; sys.path[0] = sys.argv[1]; import launch, pathlib; "
+    make += "launch.make_bundle(pathlib.Path(sys.argv[2]))"
+    subprocess.run([sys.executable, "-c", make, BENCH, tmp_path], check=True, timeout=30)
+    path = f"{Path(sys.executable).parent}:/usr/sbin:/sbin:/usr/bin"
+    program = shutil.which(runtime, path=path)
+    assert program is not None
+    done = subprocess.run(
+        [program, "run", "-b", tmp_path, f"bench-{os.getpid()}"],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
