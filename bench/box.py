@@ -60,6 +60,13 @@ class Box:
         identity: str = self.inspect()["Id"]
         return Path(os.environ["PTYD_ROOT"], "containers", identity, "sessions/0/journal")
 
+    @property
+    def init_pid(self) -> int:
+        """Pid 1 of the box, as the host counts."""
+        folder = Path(os.environ["PTYD_ROOT"], "containers", self.inspect()["Id"])
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text())
+        return int(state["init_pid"])
+
     def pid(self, of: str) -> int:
         """Return ``KeeperPid`` or ``ServerPid``; the server's is not known while it starts."""
         deadline = time.monotonic() + PATIENCE
