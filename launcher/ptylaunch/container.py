@@ -24,7 +24,13 @@ from ptylaunch.placement import Cgroup, asked, fresh_name, place
 from ptylaunch.plan import Plan, host_id
 from ptylaunch.reap import reap
 from ptylaunch.resources import read_cgroups_path, read_limits
-from ptylaunch.source import Sources, idmap_sources, may_open_sources, open_sources
+from ptylaunch.source import (
+    Sources,
+    idmap_by_own_maps,
+    idmap_sources,
+    may_open_sources,
+    open_sources,
+)
 from ptylaunch.spec import read_plan
 from ptylaunch.start import send_go
 from ptylaunch.target import Target, pair_up
@@ -151,6 +157,9 @@ def build(
         program = plan.program
         give_pipes(stdio, host_id(program.uid, plan.uid_map), host_id(program.gid, plan.gid_map))
         sources = open_sources(plan) if may_open_sources() else None
+        idmap_by_own_maps(plan, sources)
+        if path := dict(plan.joined).get(sc.CLONE_NEWUSER):
+            _idmap(plan, sources, path)
         return _Construction(plan, terms, sources).run(stdio or (0, 1, 2), cgroup)
     except OSError as error:
         raise failure_from(error, "build") from error
@@ -274,16 +283,7 @@ class _Construction:
     def _map_ids(self) -> None:
         pid = self._init_pid if self._first_pid < 0 else self._first_pid
         write_maps(pid, self._plan.uid_map, self._plan.gid_map)
-        idmapped = [mount for mount in self._plan.mounts if mount.idmap]
-        if idmapped and self._sources is None:
-            detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"
-            raise LaunchFailed(f"mount {idmapped[0].target}", errno.EPERM, detail)
-        if idmapped and self._sources is not None:
-            fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                idmap_sources(self._plan, self._sources, fd)
-            finally:
-                os.close(fd)
+        _idmap(self._plan, self._sources, f"/proc/{pid}/ns/user")
 
     def _clean_up(self) -> None:
         """End and reap what was forked.
@@ -314,6 +314,20 @@ class _Construction:
         for fd in (*self._terminal, *self._namespaces):
             os.close(fd)
         cg.remove(self._cgroup)
+
+
+def _idmap(plan: Plan, sources: Sources | None, userns: str) -> None:
+    """Give the mounts that are to have the box's ids those of the user namespace at a path."""
+    idmapped = [mount for mount in plan.mounts if mount.idmap and not mount.own_maps]
+    if idmapped and sources is None:
+        detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"
+        raise LaunchFailed(f"mount {idmapped[0].target}", errno.EPERM, detail)
+    if idmapped and sources is not None:
+        fd = os.open(userns, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            idmap_sources(plan, sources, fd)
+        finally:
+            os.close(fd)
 
 
 def _explained(failure: LaunchFailed, plan: Plan) -> LaunchFailed:

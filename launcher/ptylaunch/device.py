@@ -71,7 +71,7 @@ def populate(root: Rootfs, plan: Plan, bound: list[tuple[Device, int]]) -> None:
 def _is_made(device: Device, plan: Plan) -> bool:
     if device.kind == stat.S_IFIFO:
         return True
-    return not plan.namespaces & sc.CLONE_NEWUSER and may_make_devices()
+    return not plan.every_namespace & sc.CLONE_NEWUSER and may_make_devices()
 
 
 def _make(root: Rootfs, device: Device) -> None:

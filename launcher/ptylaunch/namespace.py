@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import socket
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
+from ptylaunch.plan import IdRange
 from ptylaunch.reap import reap
 
 if TYPE_CHECKING:
-    from ptylaunch.plan import IdRange, Plan
+    from ptylaunch.plan import Plan
 
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
@@ -47,6 +50,72 @@ def write_maps(pid: int, uid_map: tuple[IdRange, ...], gid_map: tuple[IdRange, .
             if failure.errno != errno.EPERM:
                 raise
             _run_helper("new" + name.replace("_", ""), pid, ranges)
+
+
+def open_user_namespace(uid_map: tuple[IdRange, ...], gid_map: tuple[IdRange, ...]) -> int:
+    """Return the fd of a new user namespace that nobody is in: it is there for its maps."""
+    with _Somebody(None) as pid:
+        write_maps(pid, uid_map, gid_map)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def maps_at(path: str) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]]:
+    """Return the uids and gids of the user namespace at a path: of a process in it, as it has none.
+
+    LaunchFailed("namespaces", …) when it cannot be entered.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise LaunchFailed("namespaces", error.errno or errno.EIO, path) from error
+    try:
+        with _Somebody(fd, path) as pid:
+            return read_map(pid, "uid_map"), read_map(pid, "gid_map")
+    finally:
+        os.close(fd)
+
+
+def read_map(pid: int, name: str) -> tuple[IdRange, ...]:
+    """Return ``uid_map`` or ``gid_map`` of a process; OSError."""
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return tuple(IdRange(*map(int, line.split())) for line in file)
+
+
+class _Somebody:
+    """A child in a user namespace, a new one or that of ``fd``, as long as it is needed."""
+
+    def __init__(self, fd: int | None, path: str = "") -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            self._pid = os.fork()
+            if self._pid == 0:
+                _be_somebody(theirs, fd)
+            theirs.close()
+            if not ours.recv(1):
+                reap(self._pid)
+                stage, detail = ("namespaces", path) if path else ("user namespace", userns_hint())
+                raise LaunchFailed(stage, errno.EPERM, detail)
+
+    def __enter__(self) -> int:
+        return self._pid
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        reap(self._pid)
+
+
+def _be_somebody(sock: socket.socket, fd: int | None) -> NoReturn:
+    """Be there until we are killed, or whoever could do that is gone."""
+    try:
+        sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if fd is None:
+            sc.unshare(sc.CLONE_NEWUSER)
+        else:
+            sc.setns(fd, sc.CLONE_NEWUSER)
+        sock.send(b"1")
+        signal.pause()
+    finally:
+        os._exit(1)
 
 
 def userns_hint() -> str:

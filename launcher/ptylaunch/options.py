@@ -74,6 +74,8 @@ class Options(NamedTuple):
     bind: bool = False
     recursive: bool = False
     idmap: bool = False
+    idmap_all: bool = False
+    """The mounts below as well (``ridmap``)."""
     copy_up: bool = False
     flags: int = 0
     propagation: int = sc.MS_PRIVATE
@@ -111,6 +113,7 @@ def parse_options(words: tuple[str, ...]) -> Options:
         bind="bind" in words or "rbind" in words,
         recursive="rbind" in words,
         idmap="idmap" in words or "ridmap" in words,
+        idmap_all="ridmap" in words,
         copy_up=_COPY_UP in words,
         flags=flags,
         propagation=propagation,

@@ -49,6 +49,10 @@ class Mount(NamedTuple):
     data: str
     layers: Layers | None = None
     """Of an overlay; ``idmap`` is about its lower ones."""
+    idmap_all: bool = False
+    """The mounts below it are idmapped as well."""
+    own_maps: tuple[tuple[IdRange, ...], tuple[IdRange, ...]] | None = None
+    """Of uids and gids, where an idmapped mount does not have those of the box."""
 
 
 class Limit(NamedTuple):

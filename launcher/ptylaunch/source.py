@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from ptylaunch import syscall as sc
 from ptylaunch.device import open_devices
 from ptylaunch.errors import LaunchFailed
+from ptylaunch.namespace import open_user_namespace
 
 if TYPE_CHECKING:
-    from ptylaunch.plan import Device, Layers, Plan
+    from ptylaunch.plan import Device, Layers, Mount, Plan
 
 
 class Sources(NamedTuple):
@@ -78,22 +79,40 @@ def open_sources(plan: Plan) -> Sources:
 def idmap_sources(plan: Plan, sources: Sources, userns_fd: int) -> None:
     """Give the idmapped mounts the box's ids; wants privilege over their filesystems."""
     for index, mount in enumerate(plan.mounts):
-        if not mount.idmap:
+        if mount.idmap and mount.own_maps is None:
+            _idmap(index, mount, sources, userns_fd)
+
+
+def idmap_by_own_maps(plan: Plan, sources: Sources | None) -> None:
+    """The same for those that have maps of their own: by a user namespace for each."""
+    for index, mount in enumerate(plan.mounts):
+        if mount.own_maps is None:
             continue
-        lower = () if mount.layers is None else mount.layers.lower
-        trees = sources.layers[index][: len(lower)] if lower else (sources.binds[index],)
-        for fd, source in zip(trees, lower or (mount.source,), strict=True):
-            try:
-                sc.mount_setattr(
-                    fd,
-                    recursive=mount.recursive,
-                    attr_set=sc.MOUNT_ATTR_IDMAP,
-                    userns_fd=userns_fd,
-                )
-            except OSError as error:
-                detail = f"{source}: its filesystem cannot be idmapped"
-                stage = f"mount {mount.target}"
-                raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
+        if sources is None:
+            detail = "an idmapped mount wants a caller with CAP_SYS_ADMIN"
+            raise LaunchFailed(f"mount {mount.target}", errno.EPERM, detail)
+        userns_fd = open_user_namespace(*mount.own_maps)
+        try:
+            _idmap(index, mount, sources, userns_fd)
+        finally:
+            os.close(userns_fd)
+
+
+def _idmap(index: int, mount: Mount, sources: Sources, userns_fd: int) -> None:
+    lower = () if mount.layers is None else mount.layers.lower
+    trees = sources.layers[index][: len(lower)] if lower else (sources.binds[index],)
+    for fd, source in zip(trees, lower or (mount.source,), strict=True):
+        try:
+            sc.mount_setattr(
+                fd,
+                recursive=mount.idmap_all,
+                attr_set=sc.MOUNT_ATTR_IDMAP,
+                userns_fd=userns_fd,
+            )
+        except OSError as error:
+            detail = f"{source}: its filesystem cannot be idmapped"
+            stage = f"mount {mount.target}"
+            raise LaunchFailed(stage, error.errno or errno.EIO, detail) from error
 
 
 def _open_layers(layers: Layers, stage: str, opened: list[int]) -> tuple[int, ...]:

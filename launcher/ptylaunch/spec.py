@@ -17,6 +17,7 @@ from ptylaunch import syscall as sc
 from ptylaunch.clock import read_offsets
 from ptylaunch.errors import LaunchFailed
 from ptylaunch.hook import read_hooks
+from ptylaunch.namespace import maps_at
 from ptylaunch.options import parse_options, propagation_of
 from ptylaunch.plan import Device, IdRange, Mount, Plan
 from ptylaunch.programspec import grant, read_program
@@ -78,7 +79,7 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
     _refuse_unsupported(spec)
     linux = _dict(spec, "linux", "linux")
     namespaces, joined = _namespaces(linux)
-    uid_map, gid_map = read_id_maps(spec)
+    uid_map, gid_map = _id_maps(linux, namespaces, dict(joined).get(sc.CLONE_NEWUSER))
     root = _dict(spec, "root", "root")
     bundle = os.path.abspath(bundle)
     mounts = tuple(
@@ -128,8 +129,8 @@ def read_plan(spec: dict[str, Any], bundle: str) -> Plan:
 def read_id_maps(spec: dict[str, Any]) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]]:
     """Return the maps of uids and gids alone; LaunchFailed("spec", …)."""
     linux = _dict(spec, "linux", "linux")
-    namespaces, _ = _namespaces(linux)
-    return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
+    namespaces, joined = _namespaces(linux)
+    return _id_maps(linux, namespaces, dict(joined).get(sc.CLONE_NEWUSER))
 
 
 def _root(bundle: str, path: str) -> str:
@@ -173,11 +174,12 @@ def _namespaces(linux: dict[str, Any]) -> tuple[int, tuple[tuple[int, str], ...]
             raise _bad(f"{where}: a second {kind} namespace")
         if not entry.get("path"):
             flags |= flag
-        elif flag in (sc.CLONE_NEWNS, sc.CLONE_NEWUSER):
-            # The root is put together in a mount namespace of its own, as the root of ids we know.
+        elif flag == sc.CLONE_NEWNS:  # the root is put together in one of its own
             raise _bad(f"{where}.path is not supported for {kind} namespaces")
         else:
-            joined[flag] = _absolute(entry, "path", where + ".path")
+            path = joined[flag] = _absolute(entry, "path", where + ".path")
+            if flag == sc.CLONE_NEWUSER and not _not_ours(((flag, path),)) and os.path.exists(path):
+                del joined[flag]  # to enter one's own is an error (setns(2))
     if not flags & sc.CLONE_NEWNS:
         raise _bad("linux.namespaces must have a mount namespace")
     return flags, tuple(joined.items())
@@ -193,6 +195,15 @@ def _not_ours(joined: tuple[tuple[int, str], ...]) -> int:
             continue  # joining it will tell
         flags |= 0 if ours else flag
     return flags
+
+
+def _id_maps(
+    linux: dict[str, Any], namespaces: int, joined: str | None
+) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]]:
+    """Return those of the box; a user namespace that is there has its own, whatever is asked."""
+    if joined is not None:
+        return maps_at(joined)
+    return _id_map(linux, "uidMappings", namespaces), _id_map(linux, "gidMappings", namespaces)
 
 
 def _id_map(linux: dict[str, Any], key: str, namespaces: int) -> tuple[IdRange, ...]:
@@ -229,14 +240,13 @@ def _mount(
     kind = _str(fields, "type", where + ".type", "")
     bind = options.bind or kind == "bind"
     source = _str(fields, "source", where + ".source", "")
-    for key, own in (("uidMappings", uid_map), ("gidMappings", gid_map)):
-        ranges = _list(fields, key, f"{where}.{key}")
-        if ranges and tuple(_id_range(part, f"{where}.{key}") for part in ranges) != own:
-            raise _bad(f"{where}.{key} must be those of linux.{key}, others are not supported yet")
+    own_maps = _own_maps(fields, where, (uid_map, gid_map))
     idmap = options.idmap or bool(fields.get("uidMappings"))
     overlay = kind == overlays.KIND and not bind
-    if idmap and not ((bind or overlay) and uid_map):
-        raise _bad(f"{where}: an idmapped mount wants a bind or overlay, and a user namespace")
+    if idmap and not ((bind or overlay) and (uid_map or own_maps)):
+        raise _bad(
+            f"{where}: an idmapped mount wants a bind or overlay, and a user namespace or maps"
+        )
     if not bind and not kind:
         raise _bad(f"{where}.type is missing")
     if options.copy_up and kind != "tmpfs":
@@ -260,10 +270,29 @@ def _mount(
         attrs=options.attrs,
         propagation=options.propagation,
         idmap=idmap,
+        idmap_all=options.idmap_all,
+        own_maps=own_maps,
         copy_up=options.copy_up,
         data=data,
         layers=layers,
     )
+
+
+def _own_maps(
+    fields: dict[str, Any], where: str, box: tuple[tuple[IdRange, ...], tuple[IdRange, ...]]
+) -> tuple[tuple[IdRange, ...], tuple[IdRange, ...]] | None:
+    """Return the maps of one mount, None when they are those of the box or there are none."""
+    keys = ("uidMappings", "gidMappings")
+    lists = [_list(fields, key, f"{where}.{key}") for key in keys]
+    if not any(lists):
+        return None
+    if not all(lists):
+        raise _bad(f"{where}: uidMappings and gidMappings go together")
+    uids, gids = (
+        tuple(_id_range(part, f"{where}.{key}") for part in parts)
+        for key, parts in zip(keys, lists, strict=True)
+    )
+    return None if (uids, gids) == box else (uids, gids)
 
 
 def _device(entry: object, where: str) -> Device:

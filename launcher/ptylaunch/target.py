@@ -11,12 +11,15 @@ import errno
 import fcntl
 import os
 import signal
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptylaunch import syscall as sc
 from ptylaunch.errors import LaunchFailed
-from ptylaunch.plan import IdRange
+from ptylaunch.namespace import read_map
 from ptylaunch.process import identify
+
+if TYPE_CHECKING:
+    from ptylaunch.plan import IdRange
 
 KINDS: Final = (
     ("user", sc.CLONE_NEWUSER),
@@ -74,17 +77,34 @@ class Target(NamedTuple):
 def join_paths(wanted: tuple[tuple[int, str], ...]) -> None:
     """Enter the namespaces at these paths of the host; LaunchFailed names the one that fails.
 
-    A path that is a namespace of another kind is EINVAL (setns(2)).
+    A path that is a namespace of another kind is EINVAL (setns(2)). A user namespace is entered
+    before those that it owns, and after all others.
     """
-    for flag, path in wanted:
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    paths = dict(wanted)
+    fds: list[int] = []
+    try:
+        for _, flag in KINDS:
+            if flag in paths:
+                fds.append(_open_namespace(paths[flag]))
+        flags = [flag for _, flag in KINDS if flag in paths]
+        opened = tuple(map(Namespace, flags, fds))
+        before, after = Target(opened).in_order()
+        for each in (*before, *after):
             try:
-                sc.setns(fd, flag)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise LaunchFailed("namespaces", error.errno or errno.EIO, path) from error
+                sc.setns(each.fd, each.flag)
+            except OSError as error:
+                detail = paths[each.flag]
+                raise LaunchFailed("namespaces", error.errno or errno.EIO, detail) from error
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _open_namespace(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise LaunchFailed("namespaces", error.errno or errno.EIO, path) from error
 
 
 def open_own_namespaces(flags: int) -> list[int]:
@@ -114,7 +134,7 @@ def open_target(pid: int, started: int = 0, cgroups: tuple[str, ...] = ()) -> Ta
             raise LaunchFailed("join", errno.ESRCH, f"process {pid} is another one now")
         flags = sum(flag for name, flag in KINDS if not _is_ours(pid, name))
         fds = _open(str(pid), flags)
-        uid_map, gid_map = _read_map(pid, "uid_map"), _read_map(pid, "gid_map")
+        uid_map, gid_map = read_map(pid, "uid_map"), read_map(pid, "gid_map")
         # Still there and not reaped: everything above was read of it, and of nobody else.
         signal.pidfd_send_signal(witness, 0)
     except OSError as error:
@@ -162,8 +182,3 @@ def _owned_by(fd: int, user_fd: int) -> bool:
         return os.path.sameopenfile(owner, user_fd)
     finally:
         os.close(owner)
-
-
-def _read_map(pid: int, name: str) -> tuple[IdRange, ...]:
-    with open(f"/proc/{pid}/{name}", "rb") as file:
-        return tuple(IdRange(*map(int, line.split())) for line in file)

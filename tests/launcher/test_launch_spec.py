@@ -66,7 +66,7 @@ def test_defaults_are_ocis() -> None:
         (["linux", "seccomp"], {"defaultAction": "SCMP_ACT_NOTIFY"}, "linux.seccomp"),
         (["hooks"], {"prestart": []} | {"poststop": [1]}, "hooks.poststop[0] must be an object"),
         (["linux", "resources"], {"blockIO": {"weight": 9}}, "linux.resources.blockIO"),
-        (["linux", "resources"], {"cpu": {"idle": 1}}, "linux.resources.cpu.idle"),
+        (["linux", "resources"], {"cpu": {"idle": 2}}, "linux.resources.cpu.idle"),
         (["linux", "resources"], {"memory": {"swappiness": 101}}, "memory.swappiness"),
         (["linux", "resources"], {"memory": {"swap": 9}}, "memory.swap"),
         (["linux", "resources"], {"memory": {"limit": "1m"}}, "memory.limit"),
