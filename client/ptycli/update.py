@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure, Parser
+from ptycli.container import hold
 from ptycli.life import policy_of
 from ptycli.limits import add_options, read_changes
 from ptycli.order import REFUSED, each, order
-from ptykeep import event, state
+from ptykeep import event, lock
 from ptykeep.order import NoKeeper
 from ptylaunch.errors import LaunchFailed
 
 if TYPE_CHECKING:
     from ptycli.container import Container
 
-_FIELDS = ("memory", "memory_swap", "cpus", "cpuset_cpus", "pids_limit", "restart")
+_FIELDS = (
+    *("memory", "memory_swap", "memory_reservation", "cpus", "cpu_shares", "cpu_period"),
+    *("cpu_quota", "cpuset_cpus", "cpuset_mems", "pids_limit", "restart"),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +51,7 @@ def update(container: Container, name: str, fields: dict[str, Any]) -> None:
     from ptykeep.revision import revise  # for what does not run
 
     try:
-        lock = state.take_lock(container.directory)
+        held = hold(container)
     except BlockingIOError:
         raise Failure(f"{name}: its keeper does not answer", REFUSED) from None
     try:
@@ -59,4 +63,4 @@ def update(container: Container, name: str, fields: dict[str, Any]) -> None:
     except FileNotFoundError:
         raise Failure(f"{name} was not made to the end: remove it", REFUSED) from None
     finally:
-        state.release_lock(lock)
+        lock.let_go(held)
