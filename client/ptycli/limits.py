@@ -81,7 +81,9 @@ def read_changes(options: argparse.Namespace) -> dict[str, Any]:
     if options.memory_swap not in (None, "0"):
         memory["swap"] = -1 if options.memory_swap == "-1" else size_of(options.memory_swap)
     options.memory = options.memory_swap = None
-    return {**read_options(options), **({"memory": memory} if memory else {})}
+    found = read_options(options)
+    memory |= found.get("memory", {})
+    return {**found, **({"memory": memory} if memory else {})}
 
 
 def with_defaults(resources: dict[str, Any], cgroups_path: str) -> tuple[dict[str, Any], str]:

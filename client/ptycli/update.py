@@ -16,7 +16,10 @@ from ptylaunch.errors import LaunchFailed
 if TYPE_CHECKING:
     from ptycli.container import Container
 
-_FIELDS = ("memory", "memory_swap", "cpus", "cpuset_cpus", "pids_limit", "restart")
+_FIELDS = (
+    *("memory", "memory_swap", "memory_reservation", "cpus", "cpu_shares", "cpu_period"),
+    *("cpu_quota", "cpuset_cpus", "cpuset_mems", "pids_limit", "restart"),
+)
 
 
 def main(arguments: list[str]) -> int:

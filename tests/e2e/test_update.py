@@ -160,3 +160,15 @@ def test_runc_is_asked_to(ptyd: Ptyd) -> None:
 
     assert (used.memory_limit, used.pids_limit) == (64 * MIB, 88)
     assert json.loads(ptyd("inspect", "it").out)[0]["HostConfig"]["PidsLimit"] == 88
+
+
+def test_weights_and_reservations(ptyd: Ptyd) -> None:
+    """What docker's update has of them; memory's limit stays beside its reservation."""
+    ptyd.start("--name", "it", "--memory", "64m", "sleep", "1000")
+    words = ("--cpu-shares", "256", "--memory-reservation", "16m", "--memory", "96m")
+    done = ptyd("update", *words, "--memory-swap", "-1", "it")
+    config = host_config(ptyd)
+
+    assert done == (0, b"it\n", "")
+    assert (config["CpuShares"], config["MemoryReservation"]) == (256, 16 * MIB)
+    assert config["Memory"] == 96 * MIB
