@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure, Parser
+from ptycli.container import hold
 from ptycli.life import policy_of
 from ptycli.limits import add_options, read_changes
 from ptycli.order import REFUSED, each, order
-from ptykeep import event, state
+from ptykeep import event, lock
 from ptykeep.order import NoKeeper
 from ptylaunch.errors import LaunchFailed
 
@@ -47,7 +48,7 @@ def update(container: Container, name: str, fields: dict[str, Any]) -> None:
     from ptykeep.revision import revise  # for what does not run
 
     try:
-        lock = state.take_lock(container.directory)
+        held = hold(container)
     except BlockingIOError:
         raise Failure(f"{name}: its keeper does not answer", REFUSED) from None
     try:
@@ -59,4 +60,4 @@ def update(container: Container, name: str, fields: dict[str, Any]) -> None:
     except FileNotFoundError:
         raise Failure(f"{name} was not made to the end: remove it", REFUSED) from None
     finally:
-        state.release_lock(lock)
+        lock.let_go(held)
