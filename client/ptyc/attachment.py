@@ -241,6 +241,7 @@ class Attachment:
             case "exited":
                 self._end(min(number(fields, "status", FAILED), 255))
             case "restarting":
+                self._typed.hold()
                 self.line.reconnect.restarting(time.monotonic(), number(fields, "status"))
             case "gap":
                 self.has_gap = True

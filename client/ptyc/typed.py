@@ -24,6 +24,7 @@ class Typed:
         self.start = 0
         self.sent = 0
         self._data = bytearray()
+        self._is_held = False
 
     @property
     def waiting(self) -> int:
@@ -39,6 +40,8 @@ class Typed:
 
     def take(self) -> Input | None:
         """Return the next message to send, None when there is nothing or the window is full."""
+        if self._is_held:
+            return None
         first = self.sent - self.start
         data = bytes(self._data[first : min(first + _SLICE, WINDOW)])
         if not data:
@@ -54,12 +57,19 @@ class Typed:
             del self._data[:done]
             self.start += done
 
+    def hold(self) -> None:
+        """The program has ended, and another follows: what was not acknowledged is for that.
+
+        Nothing is sent until the server says where it goes on.
+        """
+        self._is_held, self.sent = True, self.start
+
     def resume(self, position: int) -> int:
         """After a reconnect the server goes on at ``position``; the rest is sent again.
 
         Return how many bytes may not have arrived: 0 unless the server contradicts itself.
         """
-        if not self.start <= position <= self.start + len(self._data):
+        if self._is_held or not self.start <= position <= self.start + len(self._data):
             return self.restart(position)
         self.sent = max(self.sent, position)
         self.acknowledge(position)
@@ -71,7 +81,7 @@ class Typed:
 
         Return how many bytes may not have arrived. They are not sent again, because they may have.
         """
-        unsure = self.sent - self.start
+        unsure, self._is_held = self.sent - self.start, False
         del self._data[:unsure]
         self.start = self.sent = position
         return unsure

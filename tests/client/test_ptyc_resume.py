@@ -85,6 +85,30 @@ def test_a_restart_is_told_and_may_be_waited_for(server: FakePtyd, user: Termina
     assert b"restarting" not in user.rest
 
 
+def test_typing_between_two_programs_is_for_the_second(
+    server: FakePtyd, user: TerminalUser
+) -> None:
+    """Each byte once, from position 0: the first one took none of it, and none is in doubt."""
+    peer, _ = server.attached()
+    user.type(b"one")
+    assert peer.expect_input(3) == b"one"
+    user.type(b"lo")
+    assert peer.expect_input(2, acknowledge=False) == b"lo"
+    peer.event("restarting", end=0, status=3)
+    user.sees("restarting")
+    user.type(b"st")
+    user.type(b"!")
+    peer.close(wire.CLOSE_GOING_AWAY)
+    again = server.accept()
+    again.expect(wire.Attach)
+    again.hello(epoch=2, input=0)
+
+    assert again.expect_input(5) == b"lost!"
+    again.exit(0)
+    assert user.finish() == 0
+    assert b"may not have arrived" not in user.rest
+
+
 def test_a_quick_restart_is_not_told(server: FakePtyd, user: TerminalUser) -> None:
     """Nothing but the next epoch is to be seen."""
     peer, _ = server.attached()

@@ -138,6 +138,22 @@ def test_raw_viewers_stay(ptyd: Ptyd) -> None:
         assert reader.read() == b""
 
 
+def test_what_is_sent_between_two_epochs_is_typed_in_the_second(ptyd: Ptyd) -> None:
+    """And ``ptyd send`` waits for that: it does not call typed what nobody reads."""
+    script = "read word; echo got $word; exit 2"
+    it = ptyd.start("--name", "it", "--restart", "always", "--no-tty", "sh", "-c", script)
+    for epoch in range(1, 6):  # the pauses double: the fifth is of 1.6 s
+        wait_until(
+            lambda epoch=epoch: it.state()["epoch"] == epoch and it.state()["status"] == "running"  # type: ignore[misc]
+        )
+        assert ptyd("send", "it", f"{epoch}\n").code == 0
+    wait_until(lambda: it.state()["status"] == "restarting")
+    sent = ptyd("send", "it", "late\n")
+    wait_until(lambda: ptyd("logs", "it").out.endswith(b"got late\n"))
+
+    assert sent == (0, b"", "")
+
+
 def test_its_server_is_killed_meanwhile(ptyd: Ptyd) -> None:
     """Nothing that an epoch printed is lost, whenever its server dies."""
     script = "seq 1 3000; exit 1"

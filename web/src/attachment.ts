@@ -157,6 +157,7 @@ export class Attachment {
         break;
       case "restarting":
         this.restartStatus = number(fields, "status");
+        this.typed.hold();
         break;
       case "exited":
         this.status = number(fields, "status");

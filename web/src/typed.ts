@@ -15,6 +15,7 @@ export class Typed {
   /** The position up to which bytes are on their way. */
   sent = 0;
   private data: Uint8Array = new Uint8Array(0);
+  private isHeld = false;
 
   /** Bytes that are not acknowledged. */
   get waiting(): number {
@@ -41,6 +42,7 @@ export class Typed {
 
   /** Return what is to be sent next; null when there is nothing, or the window is full. */
   take(): { position: number; data: Uint8Array } | null {
+    if (this.isHeld) return null;
     const first = this.sent - this.start;
     const data = this.data.slice(first, Math.min(first + SLICE, WINDOW));
     if (data.length === 0) return null;
@@ -58,12 +60,22 @@ export class Typed {
   }
 
   /**
+   * The program has ended, and another follows: what was not acknowledged is for that. Nothing is
+   * sent until the server says where it goes on.
+   */
+  hold(): void {
+    this.isHeld = true;
+    this.sent = this.start;
+  }
+
+  /**
    * The server goes on at `position`; the rest is sent again.
    *
    * Return how many bytes may not have arrived: 0 unless the server contradicts itself.
    */
   resume(position: number): number {
-    if (position < this.start || position > this.start + this.data.length) {
+    const end = this.start + this.data.length;
+    if (this.isHeld || position < this.start || position > end) {
       return this.restart(position);
     }
     this.sent = Math.max(this.sent, position);
@@ -79,6 +91,7 @@ export class Typed {
    */
   restart(position: number): number {
     const unsure = this.sent - this.start;
+    this.isHeld = false;
     this.data = this.data.subarray(unsure);
     this.start = this.sent = position;
     return unsure;

@@ -75,3 +75,17 @@ test("under random cuts each byte arrives once and in order", () => {
   program += takeAll(typed);
   expect(program).toBe(wanted);
 });
+
+test("what is typed between two programs is for the second, from its own position", () => {
+  const typed = new Typed();
+  typed.add(encodeText("one"));
+  typed.take();
+  typed.acknowledge(3);
+  typed.add(encodeText("lo"));
+  typed.take();
+  typed.hold();
+  typed.add(encodeText("st"));
+  expect(typed.take()).toBeNull();
+  expect(typed.resume(0)).toBe(0);
+  expect(typed.take()).toEqual({ position: 0, data: encodeText("lost") });
+});

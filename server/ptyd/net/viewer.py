@@ -201,6 +201,8 @@ class Viewer:
     def _on_input(self, session: Session, feed: Feed, position: int, data: bytes) -> None:
         assert self._typist is not None
         assert self._respondent is not None
+        if session.status is not None and session.again:
+            return  # nobody takes it, nor is that said: who typed it has it for the next epoch
         answers = is_nobodys_typing(data)
         if (answers and self._respondent.owes) or session.people.may_type(self.number):
             if not answers:
@@ -210,7 +212,7 @@ class Viewer:
             return  # it types this again when it comes back
         else:
             fits = session.input.discard(self._typist, position, data)
-        if not fits:
+        if not fits and session.status is None:
             self.websocket.close(
                 CLOSE_VIOLATION, f"input at {position} leaves a hole after {self._typist.position}"
             )
