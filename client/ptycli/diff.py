@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure, Parser, for_stdout
 from ptycli.container import Container, find
-from ptycli.layer import ADDED, NOTE, Change, changes_of_folder, changes_of_layer
+from ptycli.layer import NOTE, Change, Terms, changes_of_folder, changes_of_layer
 from ptycli.order import REFUSED
 from ptykeep.state import read_json
 from ptylaunch.errors import LaunchFailed
@@ -46,10 +46,7 @@ def changes(container: Container, name: str) -> list[Change]:
     first = plan.mounts[0] if plan.mounts else None
     if first is not None and first.target == "/" and first.bind:
         raise Failure(f"{name}: its root is {first.source} itself, and nobody knows what it was")
-    found = read_all(container, spec, plan)
-    # Where something is mounted there is a place for it, which is nobody's change.
-    places = {mount.target for mount in plan.mounts}
-    return [each for each in found if each.kind != ADDED or each.path not in places]
+    return read_all(container, spec, plan)
 
 
 def read_all(container: Container, spec: dict[str, Any], plan: Plan) -> list[Change]:
@@ -69,12 +66,14 @@ def read_all(container: Container, spec: dict[str, Any], plan: Plan) -> list[Cha
 
 def _write(plan: Plan, before: dict[str, list[int]] | None, fd: int) -> None:
     found: list[Change] = []
+    places = frozenset(mount.target for mount in plan.mounts)
     for mount in plan.mounts:
         if mount.layers is not None and mount.layers.upper:
             (lower,) = mount.layers.lower
-            found += changes_of_layer(mount.layers.upper, lower, mount.target)
+            shifts = (plan.uid_map[0].outside, plan.gid_map[0].outside) if mount.idmap else (0, 0)
+            terms = Terms(places, *shifts)
+            found += changes_of_layer(mount.layers.upper, lower, mount.target, terms)
     if before is not None:
-        places = frozenset(mount.target for mount in plan.mounts)
         found += changes_of_folder(plan.root, before, places)
     with open(fd, "wb", closefd=False) as file:
         file.write(json.dumps(found).encode())

@@ -32,11 +32,28 @@ class Change(NamedTuple):
     path: str
 
 
-def changes_of_layer(upper: str, lower: str, target: str) -> list[Change]:
+class Terms(NamedTuple):
+    """How a layer is read. ``places`` are where something is mounted: they are nobody's change.
+
+    Owners in the layer are ``uids`` and ``gids`` higher than what is below says of the same ones:
+    that is mapped for each box.
+    """
+
+    places: frozenset[str]
+    uids: int = 0
+    gids: int = 0
+
+    def same(self, before: os.stat_result, now: os.stat_result) -> bool:
+        """Tell whether a folder has the mode and the owners that it had."""
+        owners = (now.st_uid - self.uids, now.st_gid - self.gids)
+        return (before.st_mode, before.st_uid, before.st_gid) == (now.st_mode, *owners)
+
+
+def changes_of_layer(upper: str, lower: str, target: str, terms: Terms) -> list[Change]:
     """Return what the layer at ``upper``, mounted at ``target``, changes; OSError."""
     upper_fd, lower_fd = os.open(upper, _FOLDER), os.open(lower, _FOLDER)
     try:
-        return list(_compare(upper_fd, lower_fd, target.rstrip("/"), 0))
+        return list(_compare(upper_fd, lower_fd, target.rstrip("/"), terms, 0))
     finally:
         os.close(upper_fd)
         os.close(lower_fd)
@@ -76,7 +93,9 @@ def listing(folder: str, passed_over: frozenset[str] = frozenset()) -> dict[str,
     return found
 
 
-def _compare(upper_fd: int, lower_fd: int | None, path: str, depth: int) -> Iterator[Change]:
+def _compare(
+    upper_fd: int, lower_fd: int | None, path: str, terms: Terms, depth: int
+) -> Iterator[Change]:
     """Give the changes in one folder; ``lower_fd`` is None where there was none."""
     if depth > DEEPEST:
         raise _too_deep(path)
@@ -85,32 +104,35 @@ def _compare(upper_fd: int, lower_fd: int | None, path: str, depth: int) -> Iter
         status = os.stat(name, dir_fd=upper_fd, follow_symlinks=False)
         was = _look(lower_fd, name)
         inner = f"{path}/{name}"
+        if was is None and inner in terms.places:
+            continue
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
             if was is not None:
                 yield Change(DELETED, inner)
         elif not stat.S_ISDIR(status.st_mode):
             yield Change(ADDED if was is None else CHANGED, inner)
         else:
-            yield from _folder(upper_fd, lower_fd, name, inner, depth)
+            yield from _folder(upper_fd, lower_fd, inner, terms, depth)
     if lower_fd is not None and _is_opaque(upper_fd):
         yield from (Change(DELETED, f"{path}/{each}") for each in os.listdir(lower_fd)
                     if each not in names)  # fmt: skip
 
 
 def _folder(
-    upper_fd: int, lower_fd: int | None, name: str, path: str, depth: int
+    upper_fd: int, lower_fd: int | None, path: str, terms: Terms, depth: int
 ) -> Iterator[Change]:
     """Give the changes of a folder and in it. One that is only there for what is in it is none."""
+    name = os.path.basename(path)
     was = _look(lower_fd, name)
     fd = os.open(name, _FOLDER, dir_fd=upper_fd)
     below_fd: int | None = None
     try:
         if was is not None and stat.S_ISDIR(was.st_mode) and lower_fd is not None:
             below_fd = os.open(name, _FOLDER, dir_fd=lower_fd)
-        inner = list(_compare(fd, below_fd, path, depth + 1))
+        inner = list(_compare(fd, below_fd, path, terms, depth + 1))
         if was is None:
             yield Change(ADDED, path)
-        elif inner or _dress(was) != _dress(os.fstat(fd)):
+        elif inner or not terms.same(was, os.fstat(fd)):
             yield Change(CHANGED, path)
         yield from inner
     finally:
@@ -126,10 +148,6 @@ def _look(folder_fd: int | None, name: str) -> os.stat_result | None:
         return os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _dress(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_mode, status.st_uid, status.st_gid
 
 
 def _is_opaque(fd: int) -> bool:

@@ -248,3 +248,23 @@ def test_a_box_of_runc_is_copied_to_and_from(anybody: Ptyd) -> None:
     assert anybody("cp", "-q", "/etc/hostname", "it:/tmp/") == (0, b"", "")
 
     assert names(anybody("cp", "it:/tmp/hostname", "-").out) == ["hostname"]
+
+
+def test_an_image_is_copied_to_before_its_first_start(user: tuple[Ptyd, Path]) -> None:
+    """What came into one box is in no other of the image, and diff tells of it."""
+    ptyd, place = user
+    root = make_root(place.parent / "given")
+    archive = place.parent / "root.tar"
+    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
+    archive.chmod(0o644)
+    assert ptyd("import", str(archive), "small").code == 0
+    note = given(place, "note", "hello\n")
+    for name in ("one", "two"):
+        made = ptyd("create", "--name", name, "--no-tty", "--image=small", "cat", "/opt")
+        assert made.code == 0, made.err
+    assert ptyd("cp", "-q", str(note), "one:/opt") == (0, b"", "")
+    assert ptyd("diff", "one").out == b"A /opt\n"
+    assert ptyd("start", "-a", "one") == (0, b"hello\n", "")
+    assert ptyd("start", "-a", "two").code == 1
+    assert ptyd("diff", "one").out == b"A /opt\n"
+    assert ptyd("diff", "two").out == b""

@@ -36,17 +36,17 @@ def lines(ptyd: Ptyd, name: str) -> list[str]:
 CHANGES = """
 echo x >>/etc/passwd; rm /etc/group; mkdir -m 700 /secret /secret/inner; touch /secret/inner/file
 chown 1000:1000 /secret; ln -s /etc/shadow /link; rm -r /gone; rm -r /again; mkdir /again
-touch /again/new; chown 1000 /kept
+touch /again/new; chown 1000 /kept; mkdir /as-it-was/x; rm -r /as-it-was/x
 """
 
 
 def test_every_kind_of_change_is_told(given: tuple[Ptyd, Path]) -> None:
     """Added, changed, deleted, made anew; a folder that has changes is one, a mount point not."""
     ptyd, root = given
-    for name in ("gone/inner", "again/old", "kept"):
+    for name in ("gone/inner", "again/old", "kept", "as-it-was"):
         (root / name).mkdir(parents=True)
     for path in (root / "gone", root / "gone/inner", root / "again", root / "again/old",
-                 root / "kept"):  # fmt: skip
+                 root / "kept", root / "as-it-was"):  # fmt: skip
         os.chown(path, root.stat().st_uid, root.stat().st_gid)
     words = ("--name", "it", "--no-tty", f"--rootfs={root}")
     assert ptyd("create", *words, "sh", "-ec", CHANGES).code == 0
