@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # typing and signal can wait until a keeper is on its way
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import Final, NoReturn
+    from typing import Any, Final, NoReturn
 
     from ptycli.arguments import Failure
 
@@ -101,6 +101,7 @@ def version() -> str:
 
 def main() -> NoReturn:
     """Run one verb; exit with its code."""
+    _catch_interruption()
     gc.disable()  # until all is loaded: imports make the collector look, and find nothing
     from ptyc.stdio import open_missing
 
@@ -113,14 +114,11 @@ def main() -> NoReturn:
         from ptylaunch.lean import stand_in
 
         stand_in(("typing", "json", "signal"))
-    import signal
     from typing import cast
 
     if TYPE_CHECKING:
         from io import TextIOWrapper
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, _leave)
     os.umask(0o077)  # the caller's may be one under which nobody can open what we make
     # An argument's bytes are printed as they are, whatever they are.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="surrogateescape")
@@ -130,6 +128,13 @@ def main() -> NoReturn:
     except OSError:
         pass  # it was told already
     os._exit(code)  # taking hundreds of modules apart helps nobody: 10 ms
+
+
+def _catch_interruption() -> None:
+    """Make an interruption no traceback, before anything is loaded in which one may come."""
+    module: Any = __import__("_signal")  # built in; signal itself loads enum, which takes 5 ms
+    if module.getsignal(module.SIGINT) is module.default_int_handler:  # else it is ignored
+        module.signal(module.SIGINT, _leave)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -30,6 +30,23 @@ sys.exit(run.main(sys.argv[1:]))
 """
 """``ptyd run`` with a signal between the start of the program and that of ptyc."""
 
+_LOADING = """\
+import builtins, os, sys
+from ptycli import main
+real = builtins.__import__
+def interrupted(name, *rest):
+    if name == "typing":
+        os.kill(os.getpid(), 2)
+    return real(name, *rest)
+builtins.__import__ = interrupted
+main.main()
+"""
+
+
+def test_interrupted_while_it_loads(ptyd: Ptyd) -> None:
+    """Before anything was asked for: the exit code says it, and nothing else."""
+    assert ptyd.call(sys.executable, "-c", _LOADING, "ps") == (130, b"", "")
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("option", ["-i", "-d"])

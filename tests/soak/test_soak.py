@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import leaks
+from chaos import Chaos
 from connection_cutting import cut_a_client, cut_ptyc
 from ptyd_user import Ptyd
 from server_killing import kill_under_flood
@@ -41,6 +42,11 @@ def ptyd(tmp_path: Path) -> Iterator[Ptyd]:
 def test_kills_under_flood_lose_nothing(ptyd: Ptyd) -> None:
     """The process goes on, the port never refuses, a resuming client and the journal are exact."""
     kill_under_flood(ptyd, TIMES, seed=TIMES)
+
+
+def test_verbs_among_kills(ptyd: Ptyd, tmp_path: Path) -> None:
+    """No traceback, no undefined exit code, nothing that hangs, no lie of ps, nothing left."""
+    Chaos(ptyd, tmp_path, seed=TIMES).run(TIMES)
 
 
 def test_cuts_under_load_lose_nothing(ptyd: Ptyd) -> None:
