@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptycli.arguments import Failure, Parser, printable
@@ -27,6 +28,8 @@ _READY_WITHIN: Final = 15.0
 """Seconds for a server to come, the two included that the old one has to go."""
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.05
+_AT_ONCE: Final = 64
+"""Servers that are asked at the same time."""
 _UNKNOWN: Final = "?"
 _KEEPERS: Final = Installation("", [], "")
 """Stands for that of the keeper, which only it knows."""
@@ -56,14 +59,17 @@ def main(arguments: list[str]) -> int:
     if bool(options.names) == options.all:
         raise Failure("either names of containers or --all")
     containers = list(running(options.names))
+    releases = releases_of([container for _, container in containers])
     if options.check:
-        for name, container in containers:
-            runs = release_of(container)
+        for (name, _), runs in zip(containers, releases, strict=True):
             print(
                 f"{name}: {runs}, installed is {RELEASE}" if runs != RELEASE else f"{name}: {runs}"
             )
         return 0
-    begun = [begin(container, name) for name, container in containers]
+    begun = [
+        begin(container, name, release)
+        for (name, container), release in zip(containers, releases, strict=True)
+    ]
     return max([finish(each) for each in begun], default=0)
 
 
@@ -79,9 +85,9 @@ def running(names: Sequence[str]) -> list[tuple[str, Container]]:
     return found
 
 
-def begin(container: Container, name: str) -> Upgrade:
+def begin(container: Container, name: str, release: str) -> Upgrade:
     """Ask for this ptyd's server."""
-    pid, release = container.read_state().get("server_pid"), release_of(container)
+    pid = container.read_state().get("server_pid")
     before = chosen(container.directory, _KEEPERS)
     kept = None if before is _KEEPERS else before
     upgrade = Upgrade(container, name, release, pid, kept)
@@ -116,6 +122,12 @@ def wait_for_server(container: Container, old: int | None) -> bool:
         if time.monotonic() > deadline or wait_for_keeper(container, _PAUSE):
             return False
     return True
+
+
+def releases_of(containers: list[Container]) -> list[str]:
+    """Return what each server says of itself; those that hang are waited for at the same time."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return list(pool.map(release_of, containers))
 
 
 def release_of(container: Container) -> str:
