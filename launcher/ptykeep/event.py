@@ -55,16 +55,23 @@ def _turn(fd: int, path: str) -> None:
 
 
 def note_changes(data: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Note what two states of a container, one after the other, tell of what happened between."""
+    """Note what two states of a container, one after the other, tell of what happened between.
+
+    ``ending`` in a state is the order by which the program ends, ``stop`` or ``restart``.
+    """
     old, new = before.get("status"), after["status"]
     if new in _ENDED and old not in _ENDED:
         if after.get("oom_killed"):
             note(data, "oom", after)
         note(data, "die", after, exitCode=str(after.get("exit_status")))
+        if after.get("ending"):
+            note(data, "stop", after)
     elif new == "paused" and old != new:
         note(data, "pause", after)
     elif new == "running" and old != new:
         note(data, "unpause" if old == "paused" else "start", after)
+        if before.get("ending") == "restart":
+            note(data, "restart", after)
     if after.get("name") != before.get("name"):
         note(data, "rename", after, oldName=before.get("name", ""))
     known: dict[str, dict[str, Any]] = before.get("sessions") or {}
@@ -72,7 +79,8 @@ def note_changes(data: str, before: dict[str, Any], after: dict[str, Any]) -> No
     for number, session in sessions.items():
         if number not in known:
             command = " ".join(session["args"])[:_LONGEST]
-            note(data, f"exec_start: {command}", after, execID=number)
+            for action in ("exec_create", "exec_start"):  # docker's two, which are one here
+                note(data, f"{action}: {command}", after, execID=number)
         if "finished" in session and "finished" not in known.get(number, {}):
             status = str(session.get("exit_status"))
             note(data, "exec_die", after, execID=number, exitCode=status)

@@ -322,7 +322,8 @@ class Keeper:
         self.epoch = epoch
         assert epoch.box is not None
         self.state.update(init_pid=epoch.box.init_pid, pid=epoch.box.pid, epoch=epoch.number)
-        self.save(status="running", started=time.time(), error=None, exit_status=None)
+        news = {"error": None, "exit_status": None, "ending": None}
+        self.save(status="running", started=time.time(), **news)
         self._announce()
         self.next.begin()
 

@@ -31,6 +31,7 @@ def obey(keeper: Keeper, caller: Caller, fields: dict[str, Any]) -> None:
                 keeper.next.hasten()
             else:
                 _end_epoch(keeper, _signal(fields), _timeout(fields))
+            keeper.state["ending"] = "restart"
         case {"order": "stop"}:
             stop(keeper, _signal(fields), _timeout(fields))
             caller.answer()
@@ -85,7 +86,7 @@ def _end_epoch(keeper: Keeper, number: int | None, timeout: float | None) -> Non
         timeout = float(keeper.options.get("stop_timeout", STOP_TIMEOUT))
     number = number or _stop_signal(keeper)
     _note(keeper, "kill", signal=str(int(number)))
-    _note(keeper, "stop")
+    keeper.state["ending"] = "stop"
     keeper.epoch.stop(number, timeout)
     _let_go(keeper)  # what is held does not hear of it
 

@@ -35,13 +35,15 @@ def test_a_life_in_events(ptyd: Ptyd) -> None:
         assert ptyd(*words).code == 0
     ptyd("stop", "-t", "0", "other")
     ptyd("start", "other")
+    ptyd("restart", "-t", "0", "other")
     ptyd("kill", "other")
     ptyd("rm", "-f", "other")
     found = past(ptyd, "--filter", f"container={container.id[:12]}")
 
     assert [each["Action"] for each in found] == [
-        *("create", "start", "exec_start: sh -c exit 3", "exec_die", "rename", "pause"),
-        *("unpause", "kill", "stop", "die", "start", "kill", "die", "destroy"),
+        *("create", "start", "exec_create: sh -c exit 3", "exec_start: sh -c exit 3", "exec_die"),
+        *("rename", "pause", "unpause", "kill", "die", "stop", "start"),
+        *("kill", "die", "stop", "start", "restart", "kill", "die", "destroy"),
     ]
     by_action = {each["Action"]: each["Actor"]["Attributes"] for each in found}
     assert by_action["create"] == {"name": "it", "image": "host", "tier": "front"}
