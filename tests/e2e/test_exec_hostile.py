@@ -213,7 +213,7 @@ def test_callers_descriptors_and_folder_stay_outside(ptyd: Ptyd, kind: str) -> N
                 check=False,
                 timeout=60,
             )
-            assert done.returncode == 125, done
+            assert done.returncode == 126, done
             assert done.stdout == b""
     finally:
         os.close(leak)

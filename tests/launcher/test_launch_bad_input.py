@@ -130,6 +130,7 @@ def test_host_without_user_namespaces_says_so(oci: Runtime) -> None:
         kinds = [{"type": "mount"}, {"type": "user"}]
         oci.edit("linux", "namespaces", to=kinds)
         oci.edit("hostname", to=None)
+        oci.edit("linux", "resources", to={})  # root of a user namespace has no say on devices
         for key in ("uidMappings", "gidMappings"):
             oci.edit("linux", key, to=[{"containerID": 0, "hostID": 0, "size": 1}])
     prefix = ("unshare", "--user", "--map-root-user", "sh", "-c", NO_USER_NAMESPACES, "sh")

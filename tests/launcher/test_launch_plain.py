@@ -99,8 +99,8 @@ def test_what_is_not_plain_is_left_alone(line: str) -> None:
     ("line", "complaint"),
     [
         ("exec --cgroup c x sh", "--cgroup is not supported"),
-        ("exec --ignore-paused x sh", "--ignore-paused is not supported"),
-        ("update --blkio-weight 3 x", "--blkio-weight is not supported"),
+        ("exec --apparmor p x sh", "--apparmor is not supported"),
+        ("update --l3-cache-schema s x", "--l3-cache-schema is not supported"),
         ("checkpoint", "checkpoint is not supported yet"),
         ("run --preserve-fds many x", "argument --preserve-fds: 'many' is no number of fds"),
         ("run --no-such x", "unrecognized arguments: --no-such"),
