@@ -150,19 +150,29 @@ def _signal(read_pid: Callable[[], int | None], number: int) -> bool:
 
 def wait_for_keeper(container: Container, timeout: float) -> bool:
     """Wait until the keeper is gone; return False after ``timeout`` seconds."""
-    pid = container.keeper_pid
-    if pid is None:
+    fd = open_keeper(container)
+    if fd is None:
         return True
     try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(timeout * 1000))
+        return wait_for_end(fd, timeout)
     finally:
         os.close(fd)
+
+
+def open_keeper(container: Container) -> int | None:
+    """Return a pidfd of the keeper; None when there is none, or it removes the container."""
+    pid = container.keeper_pid
+    try:
+        return None if pid is None else os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def wait_for_end(pidfd: int, timeout: float) -> bool:
+    """Wait until a process is gone; return False after ``timeout`` seconds."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 def hold(container: Container) -> int:

@@ -14,7 +14,7 @@ from ptyc.address import Target
 from ptycli.arguments import Failure
 from ptycli.bundle import write_down
 from ptycli.cidfile import IdFile
-from ptycli.container import Container, signal_keeper, wait_for_keeper
+from ptycli.container import RUNNING, Container, open_keeper, signal_keeper, wait_for_end
 from ptycli.interruption import Interrupted, Interruption
 from ptycli.request import parse
 from ptycli.rm import remove
@@ -126,6 +126,8 @@ def attach(
     from ptyc.proxy import Proxy
 
     proxy = Proxy(interruption.take)
+    # Now: while it removes the container its lock is gone, and it is not.
+    keeper = open_keeper(container) if options.rm else None
     code = attach_to(
         Target(path=container.control, name=options.name),
         Options(
@@ -146,8 +148,8 @@ def attach(
         # The program was to hear of it and there was no server to tell it: its keeper ends it.
         signal_keeper(container, signal.SIGTERM)
         return 128 + proxy.waiting[0]
-    if options.rm and container.read_state()["status"] == "exited":
-        wait_for_keeper(container, 5.0)  # it removes what is left
+    if keeper is not None and container.read_state()["status"] not in (*RUNNING, "restarting"):
+        wait_for_end(keeper, 5.0)  # it removes what is left
     return code
 
 

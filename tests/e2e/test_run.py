@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ptyd.journal.journal import MIN_LIMIT
+from waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ptyd_user import Ptyd
 
 
@@ -300,3 +300,16 @@ def test_the_log_is_bounded(ptyd: Ptyd) -> None:
 
     assert 100_000 < len(kept) <= 256 << 10
     assert printed.endswith(kept)
+
+
+def test_much_that_is_to_be_removed_is_waited_for(ptyd: Ptyd) -> None:
+    """With --rm nothing is left when the command returns, however long that takes its keeper."""
+    with ptyd.background("ptyd", "run", "--rm", "--name", "it", "cat") as running:
+        wait_until(lambda: ptyd("inspect", "it").code == 0)
+        folder = Path(ptyd.inspect("it")["Paths"]["Directory"]) / "sessions" / "much"
+        folder.mkdir()
+        for number in range(20000):
+            (folder / str(number)).touch()
+        running.communicate(b"")
+
+    assert ptyd.left() == []

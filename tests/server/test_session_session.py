@@ -153,6 +153,7 @@ def test_every_reader_sees_every_byte_and_every_event(
                             run_until(loop, lambda: session.journal.end == program.written)
                 run_until(loop, lambda: session.journal.end == program.written)
                 session.audience.wake()
+                run_until(loop, lambda: not session.audience.is_being_served)
                 # Back at the first size before the first byte: to the next server that is no event.
                 news = dict(sizes[1:]).items() - {sizes[0]}
                 for start, eye in eyes:
