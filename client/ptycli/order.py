@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ptycli.arguments import Failure
-from ptycli.container import Container, find
-from ptykeep import state
+from ptycli.container import Container, find, hold
+from ptykeep import lock, state
 from ptykeep.order import NoAnswer, NoKeeper, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 REFUSED: Final = 1
 """Exit code for what cannot be done to a container; docker's for what its daemon refuses."""
@@ -29,6 +30,19 @@ def order(
         raise Failure(f"{name}: its keeper does not answer", REFUSED) from None
     if error := answer.get("error"):
         raise Failure(str(error), int(answer.get("exit_code", REFUSED)))
+
+
+@contextmanager
+def holding(container: Container, name: str) -> Generator[None]:
+    """Keep keepers away while its files are changed; raise Failure where one does not answer."""
+    try:
+        held = hold(container)
+    except BlockingIOError:
+        raise Failure(f"{name}: its keeper does not answer", REFUSED) from None
+    try:
+        yield
+    finally:
+        lock.let_go(held)
 
 
 def each(verb: str, names: list[str], act: Callable[[Container, str], None]) -> int:

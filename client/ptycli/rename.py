@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ptycli.arguments import NAME, Failure, Parser
-from ptycli.container import Container, find, hold
-from ptycli.order import REFUSED, order
-from ptykeep import event, lock, state
+from ptycli.container import Container, find
+from ptycli.order import REFUSED, holding, order
+from ptykeep import event, state
 from ptykeep.order import NoKeeper
 
 
@@ -48,15 +48,10 @@ def tell(container: Container, old: str, new: str) -> None:
     except NoKeeper:
         pass
     try:
-        held = hold(container)
-    except BlockingIOError:
-        raise Failure(f"{old}: its keeper does not answer", REFUSED) from None
-    try:
-        path = f"{container.directory}/state.json"
-        fields = state.read_json(path)
-        state.write_json(path, {**fields, "name": new})
-        event.note_changes(container.dirs.data, fields, {**fields, "name": new})
+        with holding(container, old):
+            path = f"{container.directory}/state.json"
+            fields = state.read_json(path)
+            state.write_json(path, {**fields, "name": new})
+            event.note_changes(container.dirs.data, fields, {**fields, "name": new})
     except FileNotFoundError:
         pass  # half-made: the claim alone is its name
-    finally:
-        lock.let_go(held)

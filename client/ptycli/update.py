@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptycli.arguments import Failure, Parser
-from ptycli.container import hold
 from ptycli.life import policy_of
 from ptycli.limits import add_options, read_changes
-from ptycli.order import REFUSED, each, order
-from ptykeep import event, lock
+from ptycli.order import REFUSED, each, holding, order
+from ptykeep import event
 from ptykeep.order import NoKeeper
 from ptylaunch.errors import LaunchFailed
 
@@ -51,16 +50,11 @@ def update(container: Container, name: str, fields: dict[str, Any]) -> None:
     from ptykeep.revision import revise  # for what does not run
 
     try:
-        held = hold(container)
-    except BlockingIOError:
-        raise Failure(f"{name}: its keeper does not answer", REFUSED) from None
-    try:
-        revise(container.directory, fields, None)
-        event.note(container.dirs.data, "update", container.read_state())
+        with holding(container, name):
+            revise(container.directory, fields, None)
+            event.note(container.dirs.data, "update", container.read_state())
     except LaunchFailed as failure:
         line = failure.detail if failure.stage == "spec" else failure
         raise Failure(f"{name}: {line}", REFUSED) from None
     except FileNotFoundError:
         raise Failure(f"{name} was not made to the end: remove it", REFUSED) from None
-    finally:
-        lock.let_go(held)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import leaks
+from cgroups import delegated, entering
 from ordinary_user import Account, ordinary_user
 from page_user import Chromium, driver
 from ptyd_user import Container, Ptyd
@@ -61,6 +62,20 @@ def theirs(account: Account, folder: Path) -> Iterator[Ptyd]:
     finally:
         ptyd.remove_all()
     assert ptyd.left() == []
+
+
+@pytest.fixture(params=["root", "ordinary"])
+def limited(request: pytest.FixtureRequest, account: Account) -> Iterator[Ptyd]:
+    """The commands of somebody who may limit: root, or an ordinary user who was given a cgroup."""
+    if request.param == "root":
+        yield request.getfixturevalue("ptyd")
+        return
+    theirs: Ptyd = request.getfixturevalue("theirs")
+    with delegated(account.uid) as leaf:
+        prefix = [*entering(leaf), *account.prefix]
+        inside = Ptyd(theirs.root, programs=account.programs, HOME=account.home, prefix=prefix)
+        yield inside
+        inside.remove_all()
 
 
 @pytest.fixture(params=["me", "ordinary"])

@@ -4,60 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cgroups import delegated, entering
-from ordinary_user import ordinary_user
-from ptyd_user import Ptyd
 from ptylaunch.freezer import is_paused, pause, processes
 from ptylaunch.placement import Cgroup
 from waiting import is_alive, wait_for_end, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ordinary_user import Account
-    from ptyd_user import Container
+    from ptyd_user import Container, Ptyd
 
 PYTHON = "/usr/bin/python3"
 GREEDY = [PYTHON, "-c", "x = bytearray(200 << 20)"]
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    with ordinary_user() as account:
-        yield account
-
-
-@pytest.fixture
-def theirs(account: Account) -> Iterator[Ptyd]:
-    """An ordinary user's commands, without a cgroup of their own."""
-    with tempfile.TemporaryDirectory(prefix="ptyd-") as folder:
-        os.chown(folder, account.uid, -1)
-        ptyd = account.ptyd(f"{folder}/root")
-        try:
-            yield ptyd
-        finally:
-            ptyd.remove_all()
-        assert ptyd.left() == []
-
-
-@pytest.fixture(params=["root", "ordinary"])
-def limited(request: pytest.FixtureRequest, account: Account) -> Iterator[Ptyd]:
-    """The commands of somebody who may limit: root, or an ordinary user who was given a cgroup."""
-    if request.param == "root":
-        yield request.getfixturevalue("ptyd")
-        return
-    theirs: Ptyd = request.getfixturevalue("theirs")
-    with delegated(account.uid) as leaf:
-        inside = Ptyd(theirs.root, programs=account.programs, HOME=account.home,
-                      prefix=[*entering(leaf), *account.prefix])  # fmt: skip
-        yield inside
-        inside.remove_all()
 
 
 def cgroup_of(container: Container) -> Cgroup:

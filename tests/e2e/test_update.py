@@ -6,36 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from cgroups import delegated, entering
-from ptyd_user import Ptyd
 from ptylaunch.freezer import processes
 from ptylaunch.placement import Cgroup
 from ptylaunch.usage import stats
 from waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ordinary_user import Account
-    from ptyd_user import Container
+    from ptyd_user import Container, Ptyd
 
 MIB = 1 << 20
-
-
-@pytest.fixture(params=["root", "ordinary"])
-def limited(request: pytest.FixtureRequest, account: Account) -> Iterator[Ptyd]:
-    """The commands of somebody who may limit: root, or an ordinary user who was given a cgroup."""
-    if request.param == "root":
-        yield request.getfixturevalue("ptyd")
-        return
-    theirs: Ptyd = request.getfixturevalue("theirs")
-    with delegated(account.uid) as leaf:
-        prefix = [*entering(leaf), *account.prefix]
-        inside = Ptyd(theirs.root, programs=account.programs, HOME=account.home, prefix=prefix)
-        yield inside
-        inside.remove_all()
 
 
 def cgroup_of(container: Container) -> Cgroup:
