@@ -83,7 +83,7 @@ def parse_port(text: str) -> Port:
     host, _, port = outside.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
     numbers = [int(number) for number in (port or "0", inside) if _is_port(number)]
-    good = _is_address(host) and protocol in (("tcp", "udp") if slash else ("",))
+    good = surroundings.is_address(host) and protocol in (("tcp", "udp") if slash else ("",))
     if len(numbers) != 2 or not numbers[1] or not good:
         raise Failure(f"-p {text}: it looks like [HOST:]HPORT:CPORT, HOST an address")
     from ptykeep.helper import Port
@@ -149,16 +149,6 @@ def etc_files(choice: Choice, hostname: str, asked: Surroundings) -> dict[str, s
         "hostname": hostname + "\n",
         "resolv.conf": asked.resolv(resolv),
     }
-
-
-def _is_address(text: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _is_port(text: str) -> bool:

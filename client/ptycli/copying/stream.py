@@ -38,7 +38,7 @@ def reading(
         try:
             yield file, visit
             drain(file)
-        except Exception:
+        except Exception:  # what failed out here may be the box's doing, whose word goes first
             file.close()
             try:
                 visit.finish()

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ptycli.failure import Failure
@@ -138,7 +139,7 @@ def _same(one: bytes, other: bytes) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-class _Datagrams:
+class _Datagrams(ABC):
     """A socket that takes one entry at a time."""
 
     def __init__(self, path: str, about: About) -> None:
@@ -160,8 +161,9 @@ class _Datagrams:
         for entry in entries:
             self._send(self.encode(entry))
 
+    @abstractmethod
     def encode(self, entry: Entry) -> bytes:
-        raise NotImplementedError
+        """Return the datagram of an entry."""
 
     def _send(self, data: bytes) -> None:
         while True:
